@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Runs real programs on collam, each doing real work with its result checked (tests/programs/*.sh).
+#
+#   scripts/programs.sh [--short] [NAME...]    all programs, or those named; --short is what the tests use
+#   scripts/programs.sh --list                 the names
+#   scripts/programs.sh --table [ROUNDS]       five of them on glibc, collam and the packaged peers, as a Markdown table
+#
+# COLLAM_LIB names another library than build/release/libcollam.so; empty means the system's malloc.
+# KEEP=1 keeps the working directory of a program that failed.
+set -uo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+programs=$root/tests/programs
+form=
+limit=1800
+names=()
+
+all_names() { find "$programs" -maxdepth 1 -name '*.sh' ! -name lib.sh ! -name table.sh -printf '%f\n' | sed 's/\.sh$//' | sort; }
+
+build_if_missing() {
+    [ -z "${COLLAM_LIB+set}" ] || return 0
+    [ -e "$root/build/release/libcollam.so" ] && return 0
+    (cd "$root" && cmake --preset release && cmake --build --preset release -j "$(nproc)") >&2
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+    --short)
+        form=--short
+        limit=300
+        ;;
+    --list)
+        all_names
+        exit 0
+        ;;
+    --table)
+        shift
+        "$root/scripts/install-programs.sh" >&2 && build_if_missing && exec "$programs/table.sh" "$@"
+        exit 1
+        ;;
+    -*)
+        sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
+        exit 2
+        ;;
+    *) names+=("$1") ;;
+    esac
+    shift
+done
+
+"$root/scripts/install-programs.sh" >&2 || exit 1
+build_if_missing || exit 1
+[ ${#names[@]} -gt 0 ] || mapfile -t names < <(all_names)
+
+passed=0
+failed=0
+skipped=0
+for name in "${names[@]}"; do
+    script=$programs/$name.sh
+    if [ ! -f "$script" ]; then
+        echo "programs.sh: no program '$name'" >&2
+        failed=$((failed + 1))
+        continue
+    fi
+    begin=$EPOCHREALTIME
+    # shellcheck disable=SC2086 # empty in the long form
+    output=$(timeout -k 20 "$limit" bash "$script" $form </dev/null 2>&1)
+    status=$?
+    took=$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
+    case $status in
+    0) verdict=ok passed=$((passed + 1)) ;;
+    77) verdict=skipped skipped=$((skipped + 1)) ;;
+    124 | 137) verdict="FAILED (timeout)" failed=$((failed + 1)) ;;
+    *) verdict=FAILED failed=$((failed + 1)) ;;
+    esac
+    printf '%-16s %-8s %6s s  %s\n' "$name" "$verdict" "$took" "$output"
+done
+if [ "$skipped" -gt 0 ]; then
+    echo "$passed passed, $failed failed, $skipped skipped"
+else
+    echo "$passed passed, $failed failed"
+fi
+[ "$failed" = 0 ]
