@@ -7,8 +7,7 @@
 
 enum { LARGEST_SHIFT = 30 };
 
-static void check_block(unsigned char *block, size_t alignment, size_t size)
-{
+static void check_block(unsigned char *block, size_t alignment, size_t size) {
     assert_non_null(block);
     assert_int_equal((uintptr_t)block % alignment, 0);
     assert_int_equal((uintptr_t)block % 16, 0);
@@ -20,13 +19,11 @@ static void check_block(unsigned char *block, size_t alignment, size_t size)
     free(block);
 }
 
-static void every_power_of_two_up_to_a_gibibyte(void **state)
-{
+static void every_power_of_two_up_to_a_gibibyte(void **state) {
     (void)state;
     for (int shift = 0; shift <= LARGEST_SHIFT; shift++) {
         size_t alignment = (size_t)1 << shift;
-        const size_t sizes[] = {0,    1,     alignment / 2, alignment - 1, alignment, alignment + 1, 2 * alignment,
-                                3000, 40000, 600000,        1500000};
+        const size_t sizes[] = {0, 1, alignment / 2, alignment - 1, alignment, alignment + 1, 2 * alignment, 3000, 40000, 600000, 1500000};
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             errno = 4711;
             check_block(aligned_alloc(alignment, opaque(sizes[i])), alignment, sizes[i]);
@@ -41,8 +38,7 @@ static void every_power_of_two_up_to_a_gibibyte(void **state)
     }
 }
 
-static void many_of_one_alignment_are_apart(void **state)
-{
+static void many_of_one_alignment_are_apart(void **state) {
     (void)state;
     enum { EACH = 50 };
     for (size_t alignment = 16; alignment <= 1u << 20; alignment *= 4)
@@ -62,8 +58,7 @@ static void many_of_one_alignment_are_apart(void **state)
         }
 }
 
-static void posix_memalign_refuses_by_its_result(void **state)
-{
+static void posix_memalign_refuses_by_its_result(void **state) {
     (void)state;
     static const size_t refused[] = {0, 1, 2, 3, 4, 5, 7, 12, 17, 24, 48, 100, 4095, 4097, (size_t)PTRDIFF_MAX, SIZE_MAX, SIZE_MAX - 7};
     void *kept = &kept;
@@ -84,8 +79,7 @@ static void posix_memalign_refuses_by_its_result(void **state)
     }
 }
 
-static void aligned_alloc_refuses_what_is_no_power_of_two(void **state)
-{
+static void aligned_alloc_refuses_what_is_no_power_of_two(void **state) {
     (void)state;
     if (!on_collam()) /* glibc before 2.38 rounds up, as memalign does */
         skip();
@@ -94,8 +88,7 @@ static void aligned_alloc_refuses_what_is_no_power_of_two(void **state)
         assert_fails(aligned_alloc(opaque(refused[i]), 100), EINVAL);
 }
 
-static void memalign_rounds_an_odd_alignment_up(void **state)
-{
+static void memalign_rounds_an_odd_alignment_up(void **state) {
     (void)state;
     static const size_t odd[] = {0, 1, 3, 5, 17, 24, 48, 100, 4095, 4097, 70000};
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
@@ -112,8 +105,7 @@ static void memalign_rounds_an_odd_alignment_up(void **state)
     assert_int_equal(errno, EINVAL);
 }
 
-static void impossible_sizes_fail_at_every_alignment(void **state)
-{
+static void impossible_sizes_fail_at_every_alignment(void **state) {
     (void)state;
     for (int shift = 0; shift < 63; shift++) {
         size_t alignment = opaque((size_t)1 << shift);
@@ -133,8 +125,7 @@ static void impossible_sizes_fail_at_every_alignment(void **state)
     assert_fails(pvalloc(opaque((size_t)PTRDIFF_MAX)), ENOMEM);
 }
 
-static void valloc_and_pvalloc_give_whole_pages(void **state)
-{
+static void valloc_and_pvalloc_give_whole_pages(void **state) {
     (void)state;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     const size_t sizes[] = {0, 1, page - 1, page, page + 1, 10 * page, 300 * page};
@@ -145,8 +136,7 @@ static void valloc_and_pvalloc_give_whole_pages(void **state)
     }
 }
 
-static void aligned_blocks_do_not_reserve_for_ever(void **state)
-{
+static void aligned_blocks_do_not_reserve_for_ever(void **state) {
     (void)state;
     long mapped = mapped_kib();
     for (int i = 0; i < 200; i++) {
@@ -159,8 +149,7 @@ static void aligned_blocks_do_not_reserve_for_ever(void **state)
         fail_msg("mapped grew by %ld KiB", mapped_kib() - mapped);
 }
 
-static void libc_names_reach_the_same_allocator(void **state)
-{
+static void libc_names_reach_the_same_allocator(void **state) {
     (void)state;
     if (!on_collam())
         skip();
@@ -177,17 +166,12 @@ static void libc_names_reach_the_same_allocator(void **state)
         cfree(malloc(100));
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_power_of_two_up_to_a_gibibyte),
-        cmocka_unit_test(many_of_one_alignment_are_apart),
-        cmocka_unit_test(posix_memalign_refuses_by_its_result),
-        cmocka_unit_test(aligned_alloc_refuses_what_is_no_power_of_two),
-        cmocka_unit_test(memalign_rounds_an_odd_alignment_up),
-        cmocka_unit_test(impossible_sizes_fail_at_every_alignment),
-        cmocka_unit_test(valloc_and_pvalloc_give_whole_pages),
-        cmocka_unit_test(aligned_blocks_do_not_reserve_for_ever),
+        cmocka_unit_test(every_power_of_two_up_to_a_gibibyte),  cmocka_unit_test(many_of_one_alignment_are_apart),
+        cmocka_unit_test(posix_memalign_refuses_by_its_result), cmocka_unit_test(aligned_alloc_refuses_what_is_no_power_of_two),
+        cmocka_unit_test(memalign_rounds_an_odd_alignment_up),  cmocka_unit_test(impossible_sizes_fail_at_every_alignment),
+        cmocka_unit_test(valloc_and_pvalloc_give_whole_pages),  cmocka_unit_test(aligned_blocks_do_not_reserve_for_ever),
         cmocka_unit_test(libc_names_reach_the_same_allocator),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,8 +7,7 @@
 static const size_t impossible[] = {(size_t)PTRDIFF_MAX + 1, SIZE_MAX / 2 + 2, SIZE_MAX - 8192, SIZE_MAX - 4096, SIZE_MAX - 64,
                                     SIZE_MAX - 16,           SIZE_MAX - 15,    SIZE_MAX - 8,    SIZE_MAX - 1,    SIZE_MAX};
 
-static void blocks_are_aligned_and_apart(void **state)
-{
+static void blocks_are_aligned_and_apart(void **state) {
     (void)state;
     enum { EACH = 8 };
     for (size_t i = 0; i < boundary_count(); i++) {
@@ -27,8 +26,7 @@ static void blocks_are_aligned_and_apart(void **state)
     }
 }
 
-static void zero_bytes_give_distinct_blocks(void **state)
-{
+static void zero_bytes_give_distinct_blocks(void **state) {
     (void)state;
     void *block[64];
     for (size_t i = 0; i < 64; i++) {
@@ -44,8 +42,7 @@ static void zero_bytes_give_distinct_blocks(void **state)
         free(block[i]);
 }
 
-static void impossible_sizes_fail_with_enomem(void **state)
-{
+static void impossible_sizes_fail_with_enomem(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof impossible / sizeof *impossible; i++) {
         size_t size = opaque(impossible[i]);
@@ -63,14 +60,18 @@ static void impossible_sizes_fail_with_enomem(void **state)
     assert_fails(malloc(opaque((size_t)1 << 52)), ENOMEM);
 }
 
-static void products_that_overflow_fail(void **state)
-{
+static void products_that_overflow_fail(void **state) {
     (void)state;
-    static const size_t pairs[][2] = {{(size_t)1 << 32, (size_t)1 << 32},       {((size_t)1 << 32) + 1, (size_t)1 << 32},
-                                      {SIZE_MAX, 2},                            {2, SIZE_MAX},
-                                      {SIZE_MAX / 2 + 1, 2},                    {SIZE_MAX / 16 + 1, 16},
-                                      {SIZE_MAX, SIZE_MAX},                     {((size_t)1 << 63), 3},
-                                      {((size_t)1 << 33) - 1, (size_t)1 << 31}, {(size_t)3 << 62, 4}};
+    static const size_t pairs[][2] = {{(size_t)1 << 32, (size_t)1 << 32},
+                                      {((size_t)1 << 32) + 1, (size_t)1 << 32},
+                                      {SIZE_MAX, 2},
+                                      {2, SIZE_MAX},
+                                      {SIZE_MAX / 2 + 1, 2},
+                                      {SIZE_MAX / 16 + 1, 16},
+                                      {SIZE_MAX, SIZE_MAX},
+                                      {((size_t)1 << 63), 3},
+                                      {((size_t)1 << 33) - 1, (size_t)1 << 31},
+                                      {(size_t)3 << 62, 4}};
     unsigned char *kept = malloc(100);
     assert_non_null(kept);
     pattern_fill(kept, 100, 5);
@@ -84,8 +85,7 @@ static void products_that_overflow_fail(void **state)
     free(kept);
 }
 
-static void free_keeps_errno(void **state)
-{
+static void free_keeps_errno(void **state) {
     (void)state;
     free(NULL);
     for (size_t i = 0; i < boundary_count(); i++) {
@@ -101,8 +101,7 @@ static void free_keeps_errno(void **state)
     }
 }
 
-static void success_leaves_errno_alone(void **state)
-{
+static void success_leaves_errno_alone(void **state) {
     (void)state;
     for (size_t i = 0; i < boundary_count(); i++) {
         errno = 4711;
@@ -118,8 +117,7 @@ static void success_leaves_errno_alone(void **state)
     }
 }
 
-static void calloc_is_zero_after_dirtying(void **state)
-{
+static void calloc_is_zero_after_dirtying(void **state) {
     (void)state;
     enum { EACH = 40 };
     for (size_t i = 0; i < boundary_count(); i++) {
@@ -141,8 +139,7 @@ static void calloc_is_zero_after_dirtying(void **state)
     }
 }
 
-static void calloc_is_zero_after_other_sizes(void **state)
-{
+static void calloc_is_zero_after_other_sizes(void **state) {
     /* the same pages come back as blocks of another kind: what is known of their contents must not outlive their use */
     (void)state;
     for (size_t i = 0; i + 1 < boundary_count(); i++) {
@@ -159,8 +156,7 @@ static void calloc_is_zero_after_other_sizes(void **state)
     }
 }
 
-static void realloc_of_null_allocates(void **state)
-{
+static void realloc_of_null_allocates(void **state) {
     (void)state;
     for (size_t i = 0; i < boundary_count(); i++) {
         void *block = realloc(opaque_pointer(NULL), opaque(boundary(i)));
@@ -170,8 +166,7 @@ static void realloc_of_null_allocates(void **state)
     }
 }
 
-static void realloc_to_zero_frees(void **state)
-{
+static void realloc_to_zero_frees(void **state) {
     (void)state;
     for (size_t i = 0; i < boundary_count(); i++) {
         void *block = malloc(opaque(boundary(i)));
@@ -189,8 +184,7 @@ static void realloc_to_zero_frees(void **state)
     assert_true(mapped_kib() - before < 64 * 1024);
 }
 
-static void realloc_keeps_contents_between_all_sizes(void **state)
-{
+static void realloc_keeps_contents_between_all_sizes(void **state) {
     (void)state;
     for (size_t from = 0; from < boundary_count(); from++)
         for (size_t to = 0; to < boundary_count(); to++) {
@@ -212,8 +206,7 @@ static void realloc_keeps_contents_between_all_sizes(void **state)
         }
 }
 
-static void realloc_walks_up_and_down(void **state)
-{
+static void realloc_walks_up_and_down(void **state) {
     /* neighbours live on both sides, so growing in place meets them */
     (void)state;
     size_t size = 1, where;
@@ -238,8 +231,7 @@ static void realloc_walks_up_and_down(void **state)
         free(neighbour[--neighbours]);
 }
 
-static void realloc_of_aligned_blocks_keeps_contents(void **state)
-{
+static void realloc_of_aligned_blocks_keeps_contents(void **state) {
     (void)state;
     for (size_t alignment = 32; alignment <= 1u << 22; alignment *= 2)
         for (size_t i = 1; i < boundary_count(); i += 3) {
@@ -258,8 +250,7 @@ static void realloc_of_aligned_blocks_keeps_contents(void **state)
         }
 }
 
-static void failed_realloc_keeps_the_block(void **state)
-{
+static void failed_realloc_keeps_the_block(void **state) {
     (void)state;
     for (size_t i = 1; i < boundary_count(); i++) {
         size_t size = boundary(i), where;
@@ -276,8 +267,7 @@ static void failed_realloc_keeps_the_block(void **state)
     }
 }
 
-static void shrinking_gives_the_tail_back(void **state)
-{
+static void shrinking_gives_the_tail_back(void **state) {
     (void)state;
     if (!on_collam())
         skip();
@@ -298,8 +288,7 @@ static void shrinking_gives_the_tail_back(void **state)
         free(block[i]);
 }
 
-static void reallocarray_is_realloc_of_the_product(void **state)
-{
+static void reallocarray_is_realloc_of_the_product(void **state) {
     (void)state;
     size_t where;
     unsigned char *block = reallocarray(NULL, 100, 7);
@@ -312,8 +301,7 @@ static void reallocarray_is_realloc_of_the_product(void **state)
     free(block);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_are_aligned_and_apart),
         cmocka_unit_test(zero_bytes_give_distinct_blocks),

@@ -15,32 +15,27 @@ static const size_t direct_bytes = (size_t)DIRECT_COUNT * DIRECT_SIZE;
 
 static void *held[SMALL_COUNT];
 
-static size_t in_use(void)
-{
+static size_t in_use(void) {
     struct mallinfo2 info = mallinfo2();
     return info.uordblks + info.hblkhd;
 }
 
-static void hold(size_t count, size_t size)
-{
+static void hold(size_t count, size_t size) {
     for (size_t i = 0; i < count; i++)
         assert_non_null(held[i] = malloc(opaque(size)));
 }
 
-static void release(size_t count)
-{
+static void release(size_t count) {
     for (size_t i = 0; i < count; i++)
         free(held[i]);
 }
 
-static void assert_near(size_t got, size_t known, const char *what)
-{
+static void assert_near(size_t got, size_t known, const char *what) {
     if (got < known - known / 16 || got > known + known / 8 + MIB)
         fail_msg("%s: %zu where %zu are live", what, got, known);
 }
 
-static void mallinfo2_counts_small_blocks(void **state)
-{
+static void mallinfo2_counts_small_blocks(void **state) {
     (void)state;
     size_t before = in_use();
     hold(SMALL_COUNT, SMALL_SIZE);
@@ -57,8 +52,7 @@ static void mallinfo2_counts_small_blocks(void **state)
         fail_msg("%zu in use before, %zu after everything was freed", before, after);
 }
 
-static void mallinfo2_counts_large_and_direct_blocks(void **state)
-{
+static void mallinfo2_counts_large_and_direct_blocks(void **state) {
     (void)state;
     size_t before = in_use();
     hold(LARGE_COUNT, LARGE_SIZE);
@@ -76,8 +70,7 @@ static void mallinfo2_counts_large_and_direct_blocks(void **state)
     assert_true(in_use() < before + MIB);
 }
 
-static void mallinfo_is_mallinfo2_in_ints(void **state)
-{
+static void mallinfo_is_mallinfo2_in_ints(void **state) {
     (void)state;
     hold(LARGE_COUNT, LARGE_SIZE);
 #pragma GCC diagnostic push
@@ -89,8 +82,7 @@ static void mallinfo_is_mallinfo2_in_ints(void **state)
     release(LARGE_COUNT);
 }
 
-static void free_bytes_and_used_bytes_make_the_arena(void **state)
-{
+static void free_bytes_and_used_bytes_make_the_arena(void **state) {
     (void)state;
     hold(SMALL_COUNT, SMALL_SIZE);
     for (size_t i = 0; i < SMALL_COUNT; i += 2)
@@ -104,8 +96,7 @@ static void free_bytes_and_used_bytes_make_the_arena(void **state)
 }
 
 /* Runs `print` with its stream or standard error in a file; returns the text. */
-static const char *captured(void (*print)(FILE *))
-{
+static const char *captured(void (*print)(FILE *)) {
     static char text[1 << 20];
     char name[] = "/tmp/conf_info.XXXXXX";
     int file = mkstemp(name), saved = dup(2);
@@ -124,19 +115,16 @@ static const char *captured(void (*print)(FILE *))
     return text;
 }
 
-static void print_stats(FILE *stream)
-{
+static void print_stats(FILE *stream) {
     (void)stream;
     malloc_stats();
 }
 
-static void print_info(FILE *stream)
-{
+static void print_info(FILE *stream) {
     assert_int_equal(malloc_info(0, stream), 0);
 }
 
-static size_t last_number_after(const char *text, const char *label)
-{
+static size_t last_number_after(const char *text, const char *label) {
     size_t number = 0;
     bool seen = false;
     for (const char *at = text; (at = strstr(at, label)) != NULL; at++) {
@@ -150,8 +138,7 @@ static size_t last_number_after(const char *text, const char *label)
     return number;
 }
 
-static void malloc_stats_prints_what_is_in_use(void **state)
-{
+static void malloc_stats_prints_what_is_in_use(void **state) {
     (void)state;
     size_t before = last_number_after(captured(print_stats), "in use bytes");
     hold(SMALL_COUNT, SMALL_SIZE);
@@ -162,8 +149,7 @@ static void malloc_stats_prints_what_is_in_use(void **state)
     release(SMALL_COUNT);
 }
 
-static void malloc_info_takes_no_option(void **state)
-{
+static void malloc_info_takes_no_option(void **state) {
     (void)state;
     assert_int_equal(malloc_info(1, stderr), EINVAL);
     assert_int_equal(malloc_info(-1, stderr), EINVAL);
@@ -172,8 +158,7 @@ static void malloc_info_takes_no_option(void **state)
     assert_non_null(strstr(text, "</malloc>"));
 }
 
-static void malloc_trim_tells_the_truth(void **state)
-{
+static void malloc_trim_tells_the_truth(void **state) {
     (void)state;
     hold(SMALL_COUNT, SMALL_SIZE);
     for (size_t i = 0; i < SMALL_COUNT; i++)
@@ -201,8 +186,7 @@ static void malloc_trim_tells_the_truth(void **state)
         fail_msg("malloc_trim took memory: %ld KiB before, %ld after", before, resident_kib());
 }
 
-static void what_is_trimmed_can_be_used_again(void **state)
-{
+static void what_is_trimmed_can_be_used_again(void **state) {
     (void)state;
     for (int round = 0; round < 4; round++) {
         hold(20000, 1000);
@@ -226,8 +210,7 @@ static void what_is_trimmed_can_be_used_again(void **state)
     }
 }
 
-static void mallopt_answers(void **state)
-{
+static void mallopt_answers(void **state) {
     (void)state;
     /* what has a meaning here is taken: 1 */
     assert_int_equal(mallopt(M_TRIM_THRESHOLD, 1 << 20), 1);
@@ -245,8 +228,7 @@ static void mallopt_answers(void **state)
     free(block);
 }
 
-static void perturb_fills_what_malloc_gives(void **state)
-{
+static void perturb_fills_what_malloc_gives(void **state) {
     (void)state;
     /* glibc leaves its per-thread cache out */
     if (!on_collam() || mallopt(M_PERTURB, 0x5a) != 1)
@@ -266,8 +248,7 @@ static void perturb_fills_what_malloc_gives(void **state)
     assert_int_equal(mallopt(M_PERTURB, 0), 1);
 }
 
-int main(int count, char **argument)
-{
+int main(int count, char **argument) {
     if (count > 1 && strcmp(argument[1], "xml") == 0) {
         hold(SMALL_COUNT, SMALL_SIZE);
         void *large = malloc(LARGE_SIZE), *direct = malloc(DIRECT_SIZE);

@@ -3,8 +3,7 @@
  */
 #include "conformance.h"
 
-static void free_sized_takes_what_was_asked(void **state)
-{
+static void free_sized_takes_what_was_asked(void **state) {
     (void)state;
     if (!free_sized || !free_aligned_sized)
         skip();
@@ -21,8 +20,7 @@ static void free_sized_takes_what_was_asked(void **state)
     }
 }
 
-static void free_aligned_sized_takes_what_was_asked(void **state)
-{
+static void free_aligned_sized_takes_what_was_asked(void **state) {
     (void)state;
     if (!free_aligned_sized)
         skip();
@@ -37,8 +35,7 @@ static void free_aligned_sized_takes_what_was_asked(void **state)
         }
 }
 
-static void free_sized_of_every_small_size(void **state)
-{
+static void free_sized_of_every_small_size(void **state) {
     (void)state;
     if (!free_sized)
         skip();
@@ -49,8 +46,7 @@ static void free_sized_of_every_small_size(void **state)
     }
 }
 
-static void usable_size_covers_what_was_asked(void **state)
-{
+static void usable_size_covers_what_was_asked(void **state) {
     (void)state;
     assert_int_equal(malloc_usable_size(opaque_pointer(NULL)), 0);
     for (size_t size = 0; size <= 70000; size += size < 2048 ? 1 : 37) {
@@ -64,8 +60,7 @@ static void usable_size_covers_what_was_asked(void **state)
     }
 }
 
-static void usable_bytes_are_all_ours(void **state)
-{
+static void usable_bytes_are_all_ours(void **state) {
     (void)state;
     enum { EACH = 6 };
     for (size_t i = 0; i < boundary_count(); i++) {
@@ -87,8 +82,7 @@ static void usable_bytes_are_all_ours(void **state)
     }
 }
 
-static void growing_to_the_usable_size_stays_in_place(void **state)
-{
+static void growing_to_the_usable_size_stays_in_place(void **state) {
     (void)state;
     if (!on_collam())
         skip();
@@ -102,12 +96,11 @@ static void growing_to_the_usable_size_stays_in_place(void **state)
     }
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(free_sized_takes_what_was_asked),     cmocka_unit_test(free_aligned_sized_takes_what_was_asked),
-        cmocka_unit_test(free_sized_of_every_small_size),      cmocka_unit_test(usable_size_covers_what_was_asked),
-        cmocka_unit_test(usable_bytes_are_all_ours),           cmocka_unit_test(growing_to_the_usable_size_stays_in_place),
+        cmocka_unit_test(free_sized_takes_what_was_asked), cmocka_unit_test(free_aligned_sized_takes_what_was_asked),
+        cmocka_unit_test(free_sized_of_every_small_size),  cmocka_unit_test(usable_size_covers_what_was_asked),
+        cmocka_unit_test(usable_bytes_are_all_ours),       cmocka_unit_test(growing_to_the_usable_size_stays_in_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

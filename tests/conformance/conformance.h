@@ -28,17 +28,14 @@
     } while (0)
 
 /* Each value, the one before and the one after it: the ends of small classes, slabs, page runs, chunks and mappings. */
-static const size_t boundary_middle[] = {1,       16,      64,          128,          256,          512,          1024,         4096,
-                                         8192,    16384,   32768,       65536,        131072,       262144,       524288,       1u << 20,
-                                         2u << 20, 3u << 20, 4u << 20};
+static const size_t boundary_middle[] = {1,     16,    64,     128,    256,    512,      1024,     4096,     8192,    16384,
+                                         32768, 65536, 131072, 262144, 524288, 1u << 20, 2u << 20, 3u << 20, 4u << 20};
 
-static inline size_t boundary_count(void)
-{
+static inline size_t boundary_count(void) {
     return 3 * sizeof boundary_middle / sizeof *boundary_middle;
 }
 
-static inline size_t boundary(size_t i)
-{
+static inline size_t boundary(size_t i) {
     return boundary_middle[i / 3] + i % 3 - 1;
 }
 

@@ -36,19 +36,16 @@ extern const char *collam_version(void) __attribute__((weak));
 #endif
 
 /* What is promised beyond the standards is asked of collam alone. */
-static inline bool on_collam(void)
-{
+static inline bool on_collam(void) {
     return collam_version != NULL;
 }
 
-static inline size_t opaque(size_t value)
-{
+static inline size_t opaque(size_t value) {
     __asm__ volatile("" : "+r"(value));
     return value;
 }
 
-static inline void *opaque_pointer(void *value)
-{
+static inline void *opaque_pointer(void *value) {
     __asm__ volatile("" : "+r"(value) : : "memory");
     return value;
 }

@@ -13,8 +13,7 @@
 
 enum { PATTERN_EDGE = 4096, PATTERN_STEP = 1024, PATTERN_WHOLE = 64 * 1024 };
 
-static inline uint64_t pattern_mix(uint64_t value)
-{
+static inline uint64_t pattern_mix(uint64_t value) {
     value ^= value >> 30;
     value *= 0xbf58476d1ce4e5b9u;
     value ^= value >> 27;
@@ -22,13 +21,11 @@ static inline uint64_t pattern_mix(uint64_t value)
     return value ^ (value >> 31);
 }
 
-static inline uint64_t pattern_word(uint64_t key, size_t offset)
-{
+static inline uint64_t pattern_word(uint64_t key, size_t offset) {
     return (key + offset) * 0x9e3779b97f4a7c15u;
 }
 
-static inline void pattern_fill_range(unsigned char *block, size_t from, size_t to, uint64_t key)
-{
+static inline void pattern_fill_range(unsigned char *block, size_t from, size_t to, uint64_t key) {
     size_t at = from;
     for (; at + 8 <= to; at += 8) {
         uint64_t word = pattern_word(key, at);
@@ -39,8 +36,7 @@ static inline void pattern_fill_range(unsigned char *block, size_t from, size_t 
 }
 
 /* The first offset in [from, to) whose content is not the key's, or to. from is a multiple of eight. */
-static inline size_t pattern_check_range(const unsigned char *block, size_t from, size_t to, uint64_t key)
-{
+static inline size_t pattern_check_range(const unsigned char *block, size_t from, size_t to, uint64_t key) {
     for (size_t at = from; at < to; at += 8) {
         uint64_t word = pattern_word(key, at);
         if (memcmp(block + at, &word, to - at < 8 ? to - at : 8) != 0)
@@ -49,8 +45,7 @@ static inline size_t pattern_check_range(const unsigned char *block, size_t from
     return to;
 }
 
-static inline void pattern_fill(void *memory, size_t size, uint64_t key)
-{
+static inline void pattern_fill(void *memory, size_t size, uint64_t key) {
     unsigned char *block = memory;
     if (size <= PATTERN_WHOLE) {
         pattern_fill_range(block, 0, size, key);
@@ -64,8 +59,7 @@ static inline void pattern_fill(void *memory, size_t size, uint64_t key)
 }
 
 /* Checks the first `size` bytes of a block that was filled when it was `filled` bytes long; true when all are as written. */
-static inline bool pattern_holds(const void *memory, size_t size, size_t filled, uint64_t key, size_t *where)
-{
+static inline bool pattern_holds(const void *memory, size_t size, size_t filled, uint64_t key, size_t *where) {
     const unsigned char *block = memory;
     if (filled <= PATTERN_WHOLE) {
         *where = pattern_check_range(block, 0, size, key);

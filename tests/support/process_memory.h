@@ -11,8 +11,7 @@
 #include <unistd.h>
 
 /* The number after `name` in a small text file of /proc, or -1. */
-static inline long proc_number(const char *path, const char *name)
-{
+static inline long proc_number(const char *path, const char *name) {
     int saved = errno;
     int file = open(path, O_RDONLY | O_CLOEXEC);
     long number = -1;
@@ -33,19 +32,16 @@ static inline long proc_number(const char *path, const char *name)
 }
 
 /* smaps_rollup counts pages one by one: VmRSS of status may lag by some hundred pages on a machine of many CPUs. */
-static inline long resident_kib(void)
-{
+static inline long resident_kib(void) {
     return proc_number("/proc/self/smaps_rollup", "\nRss:");
 }
 
-static inline long mapped_kib(void)
-{
+static inline long mapped_kib(void) {
     return proc_number("/proc/self/status", "\nVmSize:");
 }
 
 /* Lines of /proc/self/maps, which is what vm.max_map_count limits. */
-static inline long mapping_count(void)
-{
+static inline long mapping_count(void) {
     int saved = errno;
     int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
     long lines = -1;
