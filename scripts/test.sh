@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# All tests: installs what they need, builds every preset with gcc and with clang, runs everything ctest knows.
+# The last line is "N passed, N failed" over all of it; the exit status is 0 only when nothing failed.
+#
+#   scripts/test.sh                  everything
+#   scripts/test.sh PRESET...        only these presets: release clang-release debug clang-debug asan ubsan tsan
+set -euo pipefail
+# shellcheck source=scripts/lib/common.sh
+. "$(dirname "$0")/lib/common.sh"
+
+if [ "${1-}" = --help ]; then
+    print_help
+    exit 0
+fi
+presets=("$@")
+[ $# -gt 0 ] || presets=(release clang-release debug clang-debug asan ubsan tsan)
+cd "$root"
+
+need_build_tools
+need clang=clang clang++=clang clang-format=clang-format clang-tidy=clang-tidy cppcheck=cppcheck shellcheck=shellcheck \
+    valgrind=valgrind spin=spin pkg-config=pkg-config setarch=util-linux cargo=cargo rustc=rustc libcmocka-dev libclang-rt-14-dev
+if [ -x scripts/install-programs.sh ]; then
+    scripts/install-programs.sh || die "scripts/install-programs.sh could not install the programs the tests run"
+fi
+
+passed=0
+failed=0
+for preset in "${presets[@]}"; do
+    started=$SECONDS
+    if ! build "$preset"; then
+        failed=$((failed + 1))
+        say "$preset: does not build"
+        continue
+    fi
+    built=$SECONDS
+    log=$root/build/$preset.ctest.log
+    ctest --test-dir "build/$preset" -j "$(nproc)" --output-on-failure --no-tests=error >"$log" 2>&1 || true
+    read -r good bad < <(awk '/tests passed, [0-9]+ tests? failed out of/ { bad = $4; good = $NF - bad } END { print good + 0, bad + 0 }' "$log")
+    if [ $((good + bad)) -eq 0 ]; then
+        bad=1
+        tail -n 20 "$log"
+    fi
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    if [ "$bad" -gt 0 ]; then
+        # What failed, with its output, then the list of names.
+        awk '/^ *[0-9]+\/[0-9]+ Test +#/ { show = /\*\*\*/ } show' "$log"
+        sed -n '/The following tests FAILED/,$p' "$log"
+    fi
+    printf '%-14s %4d passed %3d failed   built in %d s, tested in %d s\n' "$preset" "$good" "$bad" $((built - started)) $((SECONDS - built))
+done
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]
