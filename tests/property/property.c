@@ -1,0 +1,139 @@
+/*
+ * Purpose: random operations against the reference model, from several threads that end and are replaced.
+ *
+ *   property [--seed N] [--seconds N] [--operations N] [--threads N] [--largest BYTES] [--live MIB] [--no-set] [--no-respawn]
+ *
+ * One thread with --operations repeats exactly what its seed says. --no-set leaves the ordered set of live blocks out:
+ * overlaps are then found by their contents, and the threads run free of the model's mutex.
+ */
+#include "../support/api.h"
+#include "../support/process_memory.h"
+#include "worker.h"
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <time.h>
+
+enum { MOST_THREADS = 64 };
+struct settings settings = {.seconds = 10, .threads = 4, .largest = 8u << 20, .live_bytes = 256u << 20, .set = true, .respawn = true};
+_Atomic bool time_over;
+
+static uint64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static void read_settings(int count, char **argument) {
+    settings.seed = now() ^ ((uint64_t)getpid() << 40);
+    for (int i = 1; i < count; i++) {
+        const char *name = argument[i];
+        if (strcmp(name, "--no-set") == 0) {
+            settings.set = false;
+        } else if (strcmp(name, "--no-respawn") == 0) {
+            settings.respawn = false;
+        } else if (i + 1 < count) {
+            uint64_t number = strtoull(argument[++i], NULL, 0);
+            size_t *place = strcmp(name, "--seconds") == 0      ? &settings.seconds
+                            : strcmp(name, "--operations") == 0 ? &settings.operations
+                            : strcmp(name, "--threads") == 0    ? &settings.threads
+                            : strcmp(name, "--largest") == 0    ? &settings.largest
+                            : strcmp(name, "--live") == 0       ? &settings.live_bytes
+                                                                : NULL;
+            if (place)
+                *place = number;
+            else if (strcmp(name, "--seed") == 0)
+                settings.seed = number;
+            else
+                count = 0;
+            if (place == &settings.live_bytes)
+                *place <<= 20;
+        } else {
+            count = 0;
+        }
+    }
+    if (count == 0 || settings.threads == 0 || settings.threads > MOST_THREADS) {
+        fprintf(stderr, "usage: property [--seed N] [--seconds N] [--operations N] [--threads N] [--largest BYTES] [--live MIB] "
+                        "[--no-set] [--no-respawn]\n");
+        exit(2);
+    }
+}
+
+static void *thread_main(void *argument) {
+    worker_run(argument);
+    return NULL;
+}
+
+/* Small stacks, which a deep call inside the allocator would overrun. */
+static void start_thread(pthread_t *thread, struct worker *worker) {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+    pthread_attr_setstacksize(&attributes, 64 * 1024);
+#endif
+    if (pthread_create(thread, &attributes, thread_main, worker)) {
+        perror("pthread_create");
+        exit(2);
+    }
+    pthread_attr_destroy(&attributes);
+}
+
+static size_t run(struct worker *workers) {
+    pthread_t thread[MOST_THREADS];
+    uint64_t end = now() + settings.seconds * 1000000000u;
+    size_t running = settings.threads, started = running;
+    for (size_t i = 0; i < settings.threads; i++)
+        start_thread(&thread[i], &workers[i]);
+    while (running) {
+        struct timespec pause = {.tv_nsec = 1000000};
+        nanosleep(&pause, NULL);
+        if (settings.operations == 0 && now() >= end)
+            time_over = true;
+        for (size_t i = 0; i < settings.threads; i++) {
+            if (thread[i] == 0 || pthread_tryjoin_np(thread[i], NULL))
+                continue;
+            thread[i] = 0;
+            if (workers[i].finished) {
+                running--;
+            } else {
+                start_thread(&thread[i], &workers[i]);
+                started++;
+            }
+        }
+    }
+    return started;
+}
+
+int main(int count, char **argument) {
+    read_settings(count, argument);
+    printf("property (%s): seed %" PRIu64 ", %zu threads, largest block %zu\n", API_NAME, settings.seed, settings.threads,
+           settings.largest);
+    fflush(stdout);
+    size_t space = settings.threads * sizeof(struct worker);
+    struct worker *workers = mmap(NULL, space, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (workers == MAP_FAILED)
+        return 2;
+    model_start((size_t)1 << 24, settings.set);
+    for (size_t i = 0; i < settings.threads; i++) {
+        workers[i].number = i;
+        workers[i].random.state = settings.seed + i * 0x632be59bd9b4e019u;
+    }
+    size_t started = run(workers), operations = 0, refused = 0;
+    long full = resident_kib();
+    for (size_t i = 0; i < settings.threads; i++) {
+        worker_clear(&workers[i]);
+        operations += workers[i].operations;
+        refused += workers[i].refused;
+    }
+    exchange_clear(&workers[0]);
+    malloc_trim(0);
+    long empty = resident_kib(), descriptors = model_resident_kib();
+    printf("property: %zu operations, %zu refused as they must be, %zu threads started, %ld KiB full, %ld KiB empty\n", operations, refused,
+           started, full, empty - descriptors);
+    if (on_collam() && empty - descriptors > 24 * 1024) {
+        printf("property: %ld KiB are still resident though every block was freed\n", empty - descriptors);
+        return 1;
+    }
+    return 0;
+}
