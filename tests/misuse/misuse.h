@@ -1,0 +1,40 @@
+/*
+ * Purpose: what the one-fault functions share: the announcement of the line collam must print, and the sizes in play.
+ */
+#ifndef COLLAM_TESTS_MISUSE_H
+#define COLLAM_TESTS_MISUSE_H
+
+#include "../support/entry_points.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FAULT(name, collam, glibc, wrong) void fault_##name(void);
+#include "misuse.def"
+#undef FAULT
+
+/* Of libstdc++, or of the allocator. */
+void *_Znwm(size_t size);
+void *_ZnwmSt11align_val_t(size_t size, size_t alignment);
+void _ZdlPv(void *block);
+void _ZdlPvm(void *block, size_t size);
+void _ZdaPvm(void *block, size_t size);
+void _ZdlPvmSt11align_val_t(void *block, size_t size, size_t alignment);
+
+/* Each prints "expect: " and the exact line to come. `call` is a printf format, for example "realloc(%p, 100)". */
+void expect_double_free(const char *call, const void *pointer, size_t size);
+void expect_interior(const char *call, const void *pointer, const void *block, size_t size);
+void expect_no_block(const char *call, const void *pointer);
+void expect_mismatch(const char *call, const void *pointer, size_t size);
+
+/* Exits 77: this allocator does not have the entry point. */
+_Noreturn void absent(void);
+
+/* malloc that must succeed, of a size the end of the program will ask for again to see whether a block is given twice. */
+void *get(size_t size);
+void watch(size_t size);
+/* Frees without the compiler seeing it. */
+void drop(void *pointer);
+void run_in_thread(void (*function)(void *), void *argument);
+
+#endif
