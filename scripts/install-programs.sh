@@ -28,7 +28,7 @@ imagemagick: imagemagick
 java: openjdk-17-jdk-headless|openjdk-21-jdk-headless
 kwrite: kwrite xvfb xauth dbus xdotool imagemagick tesseract-ocr tesseract-ocr-eng fonts-dejavu-core
 lua: lua5.4
-malloc_trim: systemd
+malloc_trim: clangd binutils gcc python3 e2fsprogs openjdk-17-jdk-headless|openjdk-21-jdk-headless
 memcached: memcached
 nginx: nginx-light|nginx-full|nginx-core wrk
 node: nodejs
@@ -38,10 +38,13 @@ postgresql: postgresql postgresql-client
 python3: python3 libpython${python_version}-testsuite
 redis: redis-server redis-tools
 ruby: ruby
-sort_xz_zstd: coreutils xz-utils zstd
+systemd-analyze: systemd
+sort: coreutils
 sqlite3: sqlite3
 tmux: tmux
 vim: vim|vim-nox|vim-gtk3
+xz: xz-utils
+zstd: zstd
 peers: libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0|libmimalloc3 libtbbmalloc2
 tools: procps file
 LIST
@@ -87,26 +90,29 @@ if ! command -v dpkg-query >/dev/null; then
     packages_by_program | sed 's/|[^ ]*//g' >&2
     exit 1
 fi
-list=$(missing)
-[ -z "$list" ] && exit 0
+mapfile -t list < <(missing)
+[ ${#list[@]} -gt 0 ] || exit 0
 if [ "$(id -u)" != 0 ]; then
     echo "install-programs: not root; please install:" >&2
-    echo "    apt-get install" $list >&2
+    echo "    apt-get install ${list[*]}" >&2
     exit 1
 fi
-echo "install-programs: installing" $list
+echo "install-programs: installing ${list[*]}"
 no_server_start
 export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
 apt=(apt-get -o DPkg::Lock::Timeout=900 -qq)
-# shellcheck disable=SC2086 # a list of package names
-if ! "${apt[@]}" install -y --no-install-recommends $list >/tmp/install-programs.$$ 2>&1; then
+if ! "${apt[@]}" install -y --no-install-recommends "${list[@]}" >"$log" 2>&1; then
     # The lists may be old: refresh them and try once more before giving up.
     "${apt[@]}" update
-    "${apt[@]}" install -y --no-install-recommends $list >/tmp/install-programs.$$ 2>&1 || {
-        tail -20 /tmp/install-programs.$$ >&2
+    "${apt[@]}" install -y --no-install-recommends "${list[@]}" >"$log" 2>&1 || {
+        tail -20 "$log" >&2
         exit 1
     }
 fi
-rm -f /tmp/install-programs.$$
-list=$(missing)
-[ -z "$list" ] || { echo "install-programs: still missing:" $list >&2; exit 1; }
+rm -f "$log"
+mapfile -t list < <(missing)
+[ ${#list[@]} -eq 0 ] || {
+    echo "install-programs: still missing: ${list[*]}" >&2
+    exit 1
+}

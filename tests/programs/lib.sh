@@ -15,6 +15,7 @@ set -euo pipefail
 NAME=$(basename "$0" .sh)
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$HERE/../.." && pwd)
+# shellcheck disable=SC2034 # used by the scripts
 DATA=$HERE/work
 FORM=long
 [ "${1-}" != --short ] || FORM=short
@@ -25,6 +26,7 @@ LOGS=$WORK/logs
 mkdir "$LOGS"
 exec 3>&1 >"$LOGS/script" 2>&1
 
+SERVER=
 SERVERS=()
 PROVED=0
 # Libraries or executables, as an extended regular expression, that may keep allocating by themselves in this program.
@@ -32,7 +34,8 @@ OWN_ALLOCATOR=${OWN_ALLOCATOR-}
 
 say() { printf '%s\n' "$*" >&3; }
 fail() {
-    say "failed: $*"
+    local message=$*
+    say "failed: ${message:0:800}"
     exit 1
 }
 skip() {
@@ -114,7 +117,7 @@ prove_bound() {
         bound_through "$target" "$name" || fail "$name was bound to $target: $(grep -aF "to $target [0]: normal symbol \`$name'" "$trace.all" | head -1)"
     done < <(awk -v lib="$LIB" '$7 != lib && $4 != lib { print $7, substr($11, 2, length($11) - 2) }' "$trace.all" |
         grep -vE "^(${OWN_ALLOCATOR:-(nothing)}) " | sort -u)
-    bound=$(grep -aE "to $LIB \[0\]: normal symbol \`(malloc|_Znwm)'" "$trace.all" | awk '{print $1}' | sort -u | wc -l)
+    bound=$(awk -v lib="$LIB" '$7 == lib && ($11 == "`malloc\x27" || $11 == "`_Znwm\x27") { print $1 }' "$trace.all" | sort -u | wc -l)
     [ "$bound" -gt 0 ] || fail "no process bound malloc to $LIB"
     rm -f "$trace.all"
     PROVED=$((PROVED + bound))

@@ -15,7 +15,6 @@ long="$short test_argparse test_ast test_asyncio test_bufio test_builtin test_bz
     test_unicode test_unittest test_userdict test_uuid test_weakset test_xml_etree test_xml_etree_c test_zipfile"
 export PYTHONMALLOC=malloc
 # The proof, and that python's own pool allocator is out of the way.
-# shellcheck disable=SC2016
 proved $python -c 'import sys, _testcapi; assert _testcapi.WITH_PYMALLOC in (0, 1, True, False)
 l = [str(i) * (i % 50) for i in range(200000)]; d = {s: i for i, s in enumerate(l)}; del l; assert len(d) > 100000' ||
     fail "python ended with status $?"
