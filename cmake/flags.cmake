@@ -2,6 +2,8 @@
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_CXX_STANDARD 17)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 if(NOT CMAKE_BUILD_TYPE)
@@ -24,7 +26,8 @@ set(COLLAM_NO_BUILTIN_MALLOC -fno-builtin-malloc -fno-builtin-calloc -fno-builti
 
 # Frame tables for all files: an exception thrown by new_handler passes through operator new.
 set(COLLAM_LIBRARY_FLAGS ${COLLAM_NO_BUILTIN_MALLOC} -ftls-model=initial-exec -fno-plt -fasynchronous-unwind-tables
-    -fno-semantic-interposition -Wstrict-prototypes -Wmissing-prototypes)
+    -fno-semantic-interposition $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes> $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>
+    $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     # A byte loop in the core must stay a loop: memset may not be called before relocation.
     list(APPEND COLLAM_LIBRARY_FLAGS -fno-tree-loop-distribute-patterns)

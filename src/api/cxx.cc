@@ -1,0 +1,175 @@
+/*
+ * Purpose: every C++ operator new and delete ([new.delete] of C++20).
+ * Layer: api. The library links no C++ runtime: what it needs of one is referred to weakly, and is there whenever somebody can be here.
+ * When the runtime was loaded later than collam, it is looked up at the first failure.
+ */
+extern "C" {
+#include "api/cxx_front.h"
+}
+#include <dlfcn.h>
+#include <new>
+
+#define WEAK __attribute__((weak))
+
+extern "C" {
+WEAK std::new_handler _ZSt15get_new_handlerv();
+WEAK void _ZSt17__throw_bad_allocv();
+}
+
+/* The compiler refers to these itself. */
+__asm__(".weak __gxx_personality_v0\n.weak __cxa_begin_catch\n.weak __cxa_end_catch\n.weak _Unwind_Resume\n"
+        ".weak __cxa_rethrow\n.weak _ZSt9terminatev\n.weak __cxa_call_terminate\n.weak __clang_call_terminate\n");
+
+namespace {
+
+/* A function of the C++ runtime, wherever it was loaded. Only reached when memory ran out. */
+void *runtime_function(const char *name) {
+    void *function = dlsym(RTLD_DEFAULT, name);
+    if (function == nullptr) {
+        void *library = dlopen("libstdc++.so.6", RTLD_NOW | RTLD_NOLOAD);
+        function = library ? dlsym(library, name) : nullptr;
+    }
+    return function;
+}
+
+std::new_handler current_handler() {
+    if (_ZSt15get_new_handlerv) {
+        return _ZSt15get_new_handlerv();
+    }
+    using getter = std::new_handler (*)();
+    auto get = reinterpret_cast<getter>(runtime_function("_ZSt15get_new_handlerv"));
+    return get ? get() : nullptr;
+}
+
+[[noreturn]] void throw_bad_alloc() {
+    if (_ZSt17__throw_bad_allocv) {
+        _ZSt17__throw_bad_allocv();
+    }
+    using thrower = void (*)();
+    auto raise = reinterpret_cast<thrower>(runtime_function("_ZSt17__throw_bad_allocv"));
+    if (raise) {
+        raise();
+    }
+    cxx_out_of_memory();
+}
+
+/* Asks the program's handler for memory until an attempt succeeds or there is no handler any more: then nullptr. */
+__attribute__((noinline, cold)) void *retry(std::size_t align, std::size_t size) {
+    for (;;) {
+        std::new_handler handler = current_handler();
+        if (handler == nullptr) {
+            return nullptr;
+        }
+        handler();
+        void *block = cxx_allocate_aligned(align, size);
+        if (block) {
+            return block;
+        }
+    }
+}
+
+__attribute__((noinline, cold)) void *retry_or_throw(std::size_t align, std::size_t size) {
+    void *block = retry(align, size);
+    if (block == nullptr) {
+        throw_bad_alloc();
+    }
+    return block;
+}
+
+__attribute__((noinline, cold)) void *retry_quietly(std::size_t align, std::size_t size) noexcept {
+    try {
+        return retry(align, size);
+    } catch (...) {
+        return nullptr;
+    }
+}
+
+inline void *allocate(std::size_t size) {
+    void *block = cxx_allocate(size);
+    return __builtin_expect(block != nullptr, 1) ? block : retry_or_throw(1, size);
+}
+
+inline void *allocate_quietly(std::size_t size) noexcept {
+    void *block = cxx_allocate(size);
+    return __builtin_expect(block != nullptr, 1) ? block : retry_quietly(1, size);
+}
+
+inline void *allocate_aligned(std::size_t size, std::align_val_t align) {
+    auto n = static_cast<std::size_t>(align);
+    void *block = cxx_allocate_aligned(n, size);
+    return __builtin_expect(block != nullptr, 1) ? block : retry_or_throw(n, size);
+}
+
+inline void *allocate_aligned_quietly(std::size_t size, std::align_val_t align) noexcept {
+    auto n = static_cast<std::size_t>(align);
+    void *block = cxx_allocate_aligned(n, size);
+    return __builtin_expect(block != nullptr, 1) ? block : retry_quietly(n, size);
+}
+
+} // namespace
+
+#define EXPORTED __attribute__((visibility("default")))
+
+EXPORTED void *operator new(std::size_t size) {
+    return allocate(size);
+}
+EXPORTED void *operator new[](std::size_t size) {
+    return allocate(size);
+}
+EXPORTED void *operator new(std::size_t size, const std::nothrow_t &) noexcept {
+    return allocate_quietly(size);
+}
+EXPORTED void *operator new[](std::size_t size, const std::nothrow_t &) noexcept {
+    return allocate_quietly(size);
+}
+EXPORTED void *operator new(std::size_t size, std::align_val_t align) {
+    return allocate_aligned(size, align);
+}
+EXPORTED void *operator new[](std::size_t size, std::align_val_t align) {
+    return allocate_aligned(size, align);
+}
+EXPORTED void *operator new(std::size_t size, std::align_val_t align, const std::nothrow_t &) noexcept {
+    return allocate_aligned_quietly(size, align);
+}
+EXPORTED void *operator new[](std::size_t size, std::align_val_t align, const std::nothrow_t &) noexcept {
+    return allocate_aligned_quietly(size, align);
+}
+
+EXPORTED void operator delete(void *block) noexcept {
+    cxx_free(block);
+}
+EXPORTED void operator delete[](void *block) noexcept {
+    cxx_free_array(block);
+}
+EXPORTED void operator delete(void *block, const std::nothrow_t &) noexcept {
+    cxx_free(block);
+}
+EXPORTED void operator delete[](void *block, const std::nothrow_t &) noexcept {
+    cxx_free_array(block);
+}
+/* The size and alignment are not held against the block here: programs that delete through a base class without a virtual destructor
+ * pass a wrong one and have always got away with it. */
+EXPORTED void operator delete(void *block, std::size_t) noexcept {
+    cxx_free(block);
+}
+EXPORTED void operator delete[](void *block, std::size_t) noexcept {
+    cxx_free_array(block);
+}
+EXPORTED void operator delete(void *block, std::align_val_t) noexcept {
+    cxx_free(block);
+}
+EXPORTED void operator delete[](void *block, std::align_val_t) noexcept {
+    cxx_free_array(block);
+}
+EXPORTED void operator delete(void *block, std::size_t, std::align_val_t) noexcept {
+    cxx_free(block);
+}
+EXPORTED void operator delete[](void *block, std::size_t, std::align_val_t) noexcept {
+    cxx_free_array(block);
+}
+EXPORTED void operator delete(void *block, std::align_val_t, const std::nothrow_t &) noexcept {
+    cxx_free(block);
+}
+EXPORTED void operator delete[](void *block, std::align_val_t, const std::nothrow_t &) noexcept {
+    cxx_free_array(block);
+}

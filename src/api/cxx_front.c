@@ -1,0 +1,30 @@
+/*
+ * Purpose: see cxx_front.h.
+ * Layer: api. No state.
+ */
+#include "api/cxx_front.h"
+#include "front/aligned.h"
+#include "front/fast.h"
+#include "guard/report.h"
+
+void *cxx_allocate(size_t size) {
+    return fast_malloc(size);
+}
+
+void *cxx_allocate_aligned(size_t align, size_t size) {
+    return front_aligned(align, size);
+}
+
+void cxx_free(void *block) {
+    fast_free(block, "operator delete");
+}
+
+void cxx_free_array(void *block) {
+    fast_free(block, "operator delete[]");
+}
+
+COLD void cxx_out_of_memory(void) {
+    static const char line[] = "collam: operator new: out of memory, and no C++ runtime to throw std::bad_alloc\n";
+    report_line_and_end(line, sizeof line - 1);
+    __builtin_unreachable();
+}

@@ -1,0 +1,86 @@
+/*
+ * Purpose: start, fork and exit of the process.
+ * Layer: api. Allocation works before any of this has run; start only adds options, messages, fork and thread-exit handling.
+ */
+#include "api/thread.h"
+#include "base/check.h"
+#include "base/fmt.h"
+#include "config/options.h"
+#include "guard/report.h"
+#include "heap/bin.h"
+#include "heap/thread_heap.h"
+#include "observe/stats.h"
+#include "pages/chunk.h"
+#include "pages/direct.h"
+#include "pages/meta.h"
+#include "platform/lock.h"
+#include "platform/platform.h"
+
+#include <pthread.h>
+
+/* Every lock, in rank order, so that the child finds all data whole. */
+static void before_fork(void) {
+    heap_fork_take();
+    bin_fork_take();
+    chunk_fork_take();
+    direct_fork_take();
+    meta_fork_take();
+    lock_fork_begin();
+}
+
+/* In parent and child alike: the thread that forked holds every lock and gives it back. */
+static void after_fork(void) {
+    lock_fork_end();
+    meta_fork_give();
+    direct_fork_give();
+    chunk_fork_give();
+    bin_fork_give();
+    heap_fork_give();
+}
+
+static const char *find_variable(char **environment, const char *name) {
+    for (; environment && *environment; environment++) {
+        const char *entry = *environment;
+        size_t i = 0;
+        while (name[i] && entry[i] == name[i]) {
+            i++;
+        }
+        if (name[i] == '\0' && entry[i] == '=') {
+            return entry + i + 1;
+        }
+    }
+    return NULL;
+}
+
+__attribute__((constructor(101))) static void start(int argc, char **argv, char **environment) {
+    (void)argc;
+    (void)argv;
+    check_set_handler(report_line_and_end);
+    misuse_set_handler(report_misuse);
+    if (!platform_secure_start()) {
+        const char *text = find_variable(environment, "COLLAM_OPTIONS");
+        if (text) {
+            (void)options_parse(text, report_line);
+        }
+    }
+    thread_watch_ends();
+    /* First to register, so last to take its locks: other handlers may still allocate. */
+    (void)pthread_atfork(before_fork, after_fork, after_fork);
+    if (option_get(OPTION_stats) || option_get(OPTION_perturb)) {
+        (void)heap_of_thread();
+        heap_watch();
+    }
+}
+
+__attribute__((destructor(101))) static void finish(void) {
+    const char *path = option_path(OPTION_stats);
+    if (*path && !stats_write_file(path)) {
+        char line[OPTION_PATH_MAX + 64];
+        struct fmt out;
+        fmt_start(&out, line, sizeof line);
+        fmt_text(&out, "collam: cannot write statistics to '");
+        fmt_slice(&out, path, OPTION_PATH_MAX);
+        fmt_text(&out, "'; check the directory\n");
+        report_line(line, fmt_length(&out));
+    }
+}

@@ -1,0 +1,26 @@
+/*
+ * Purpose: the few compiler words the rest of the library is written with.
+ * Layer: base. No state.
+ */
+#ifndef COLLAM_BASE_COMPILER_H
+#define COLLAM_BASE_COMPILER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define COLD __attribute__((cold, noinline))
+#define NOINLINE __attribute__((noinline))
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#define ALIGNED(n) __attribute__((aligned(n)))
+#define EXPORT __attribute__((visibility("default")))
+
+#ifdef COLLAM_DEBUG
+static const bool debug_checks = true;
+#else
+static const bool debug_checks = false;
+#endif
+
+#endif

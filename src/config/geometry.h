@@ -1,0 +1,43 @@
+/*
+ * Purpose: the sizes everything else is cut to.
+ * Layer: config. Constants only; static assertions keep combinations honest.
+ *
+ *   chunk 2 MiB = 32 units of 64 KiB = 512 slices of 4 KiB
+ *   a slab is one unit; a large block is a run of slices; a direct block is a mapping of its own
+ */
+#ifndef COLLAM_CONFIG_GEOMETRY_H
+#define COLLAM_CONFIG_GEOMETRY_H
+
+#include "base/compiler.h"
+
+enum {
+    SLICE_SHIFT = 12,
+    SLICE_SIZE = 1 << SLICE_SHIFT,
+    UNIT_SHIFT = 16,
+    UNIT_SIZE = 1 << UNIT_SHIFT,
+    CHUNK_SHIFT = 21,
+    CHUNK_SIZE = 1 << CHUNK_SHIFT,
+    UNIT_SLICES = UNIT_SIZE / SLICE_SIZE,
+    CHUNK_SLICES = CHUNK_SIZE / SLICE_SIZE,
+    CHUNK_UNITS = CHUNK_SIZE / UNIT_SIZE,
+
+    BLOCK_ALIGN = 16,            /* every block's alignment, at least */
+    SMALL_TABLE_MAX = 1024,      /* sizes up to here find their class in a table */
+    SMALL_MAX = 32768,           /* sizes up to here live in slabs */
+    LARGE_MAX = 1 << 20,         /* sizes up to here are runs in chunks; above, direct mappings */
+    LARGE_ALIGN_MAX = UNIT_SIZE, /* alignments above this always get a mapping of their own */
+
+    MAGAZINE_SLOTS = 32,         /* slots of a magazine; its address is a multiple of its size in bytes */
+    MAGAZINE_BYTES = 16 << 10,   /* blocks cached by one magazine, at most */
+    HEAP_CACHE_BYTES = 64 << 10, /* capacity of all magazines of a thread heap, at most (small floors aside) */
+    SHARDS_MAX = 64,
+};
+
+#define DIRTY_MIN ((size_t)1 << 20) /* free pages that may stay dirty however small the heap is */
+#define DIRTY_SHIFT 4               /* beyond that: live bytes >> DIRTY_SHIFT */
+
+_Static_assert(LARGE_MAX <= CHUNK_SIZE, "a large block fits in one chunk");
+_Static_assert(SMALL_MAX <= UNIT_SIZE, "a slab holds at least one block");
+_Static_assert((MAGAZINE_SLOTS & (MAGAZINE_SLOTS - 1)) == 0, "a full magazine is recognised by its alignment");
+
+#endif

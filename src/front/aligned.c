@@ -1,0 +1,25 @@
+/*
+ * Purpose: see aligned.h.
+ * Layer: front. Slabs begin at multiples of 64 KiB, so a block is aligned whenever its class size is a multiple of the alignment;
+ * beyond a page, runs and mappings are placed.
+ */
+#include "front/aligned.h"
+#include "front/fast.h"
+
+void *front_aligned(size_t align, size_t size) {
+    if (align <= BLOCK_ALIGN) {
+        return fast_malloc(size);
+    }
+    bool zeroed;
+    void *block = NULL;
+    unsigned class_index = align <= SLICE_SIZE && size <= SMALL_MAX ? size_class_aligned(size, align) : 0;
+    if (class_index) {
+        block = front_take_class(class_index);
+    } else {
+        block = front_take_large(size ? size : 1, align, &zeroed);
+    }
+    if (block) {
+        front_perturb_new(block, size);
+    }
+    return block;
+}

@@ -1,0 +1,43 @@
+/*
+ * Purpose: see resize.h.
+ * Layer: front. A block stays where it is while the new size fits and uses at least half of it; runs and mappings grow and shrink
+ * without copying where the layers below can.
+ */
+#include "front/resize.h"
+#include "front/fast.h"
+#include "heap/large.h"
+
+#include <string.h>
+
+void *front_resize(void *block, size_t size, const char *call) {
+    if (block == NULL) {
+        return fast_malloc(size);
+    }
+    if (size == 0) {
+        fast_free(block, call);
+        return NULL;
+    }
+    size_t usable = front_usable_size(block, call);
+    if (UNLIKELY(usable == 0)) {
+        return front_no_memory(); /* reported already; the program chose to go on */
+    }
+    if (size > (size_t)PTRDIFF_MAX) {
+        return front_no_memory();
+    }
+    if (usable > SMALL_MAX || page_map_class((uintptr_t)block) == 0) {
+        void *resized = large_resize((uintptr_t)block, size);
+        if (resized) {
+            return resized;
+        }
+    }
+    if (size <= usable && size >= usable / 2) {
+        return block;
+    }
+    void *moved = fast_malloc(size);
+    if (UNLIKELY(moved == NULL)) {
+        return size <= usable ? block : NULL; /* shrinking never fails */
+    }
+    memcpy(moved, block, size < usable ? size : usable);
+    fast_free(block, call);
+    return moved;
+}

@@ -1,0 +1,13 @@
+/*
+ * Purpose: realloc.
+ * Layer: front.
+ */
+#ifndef COLLAM_FRONT_RESIZE_H
+#define COLLAM_FRONT_RESIZE_H
+
+#include "base/compiler.h"
+
+/* As realloc of POSIX and glibc: NULL allocates, size 0 frees and returns NULL. On failure NULL with ENOMEM and the block is unchanged. */
+void *front_resize(void *block, size_t size, const char *call);
+
+#endif

@@ -1,0 +1,186 @@
+/*
+ * Purpose: see slow.h.
+ * Layer: front. No state of its own.
+ */
+#include "front/slow.h"
+#include "config/options.h"
+#include "heap/bin.h"
+#include "heap/large.h"
+#include "heap/misuse.h"
+#include "heap/thread_heap.h"
+#include "pages/page_map.h"
+#include "pages/purge.h"
+#include "slab/slab.h"
+
+#include <errno.h>
+#include <string.h>
+
+void *front_no_memory(void) {
+    errno = ENOMEM;
+    return NULL;
+}
+
+static void count_allocation(struct heap *heap) {
+    store_relaxed(&heap->allocations, load_relaxed(&heap->allocations) + 1); /* only the owner writes */
+}
+
+static void count_free(struct heap *heap) {
+    store_relaxed(&heap->frees, load_relaxed(&heap->frees) + 1);
+}
+
+void front_perturb_new(void *block, size_t size) {
+    size_t byte = option_get(OPTION_perturb);
+    if (byte) {
+        memset(block, (int)(byte ^ 0xff), size);
+    }
+}
+
+static void *take_class(struct heap *heap, unsigned class_index) {
+    if (heap) {
+        return heap_take(heap, class_index);
+    }
+    unsigned shard = 0;
+    void *block;
+    return bin_claim(&shard, class_index, &block, 1) ? block : NULL;
+}
+
+void *front_take_class(unsigned class_index) {
+    struct heap *heap = heap_of_thread();
+    void *block = take_class(heap, class_index);
+    if (UNLIKELY(block == NULL)) {
+        /* What is cached here or waits to be purged may be all that is missing. */
+        bool flushed = heap_flush_all();
+        if (purge_down_to(0) || flushed) {
+            block = take_class(heap, class_index);
+        }
+        if (block == NULL) {
+            return front_no_memory();
+        }
+    }
+    if (UNLIKELY(heap && heap->watched)) {
+        count_allocation(heap);
+    }
+    return block;
+}
+
+void *front_take_large(size_t size, size_t align, bool *zeroed) {
+    if (size > (size_t)PTRDIFF_MAX) {
+        return front_no_memory();
+    }
+    struct heap *heap = heap_of_thread();
+    void *block = large_take(size, align, zeroed);
+    if (block == NULL) {
+        return front_no_memory();
+    }
+    if (UNLIKELY(heap && heap->watched)) {
+        count_allocation(heap);
+    }
+    return block;
+}
+
+static void *take(size_t size, bool *zeroed) {
+    if (size <= SMALL_MAX) {
+        *zeroed = false;
+        return front_take_class(size_class_of(size));
+    }
+    return front_take_large(size, BLOCK_ALIGN, zeroed);
+}
+
+void *slow_malloc(size_t size) {
+    bool zeroed;
+    void *block = take(size, &zeroed);
+    if (block) {
+        front_perturb_new(block, size);
+    }
+    return block;
+}
+
+void *front_calloc(size_t count, size_t size) {
+    size_t bytes;
+    if (UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) {
+        return front_no_memory();
+    }
+    bool zeroed = false;
+    void *block = take(bytes, &zeroed);
+    if (block && !zeroed) {
+        memset(block, 0, bytes);
+    }
+    return block;
+}
+
+/* The class of the slab block at the address, 0 when it lies in no slab. Reports anything that is not a block in use. */
+static unsigned checked_class(uintptr_t address, const char *call, bool *bad) {
+    *bad = false;
+    unsigned class_index = page_map_covers(address) ? page_map_class(address) : 0;
+    if (class_index) {
+        uint64_t scaled = block_scaled(address, class_index);
+        struct slab *slab = slab_of(address);
+        unsigned index = block_index(scaled);
+        if (UNLIKELY(!block_begins(scaled, class_index) || index >= size_classes[class_index].blocks || slab_is_free(slab, index) ||
+                     heap_holds(thread_heap, class_index, (void *)address))) {
+            *bad = true;
+            misuse_examine(call, address);
+        }
+    }
+    return class_index;
+}
+
+size_t front_usable_size(const void *block, const char *call) {
+    if (block == NULL) {
+        return 0;
+    }
+    bool bad;
+    unsigned class_index = checked_class((uintptr_t)block, call, &bad);
+    if (bad) {
+        return 0;
+    }
+    if (class_index) {
+        return size_classes[class_index].size;
+    }
+    size_t size = large_size((uintptr_t)block);
+    if (size == 0) {
+        misuse_examine(call, (uintptr_t)block);
+    }
+    return size;
+}
+
+static void free_in_slab(void *block, unsigned class_index, const char *call) {
+    struct heap *heap = heap_of_thread();
+    if (heap == NULL) {
+        if (bin_put(class_index, &block, 1)) {
+            misuse_examine(call, (uintptr_t)block);
+        }
+        return;
+    }
+    if (UNLIKELY(heap->watched)) {
+        count_free(heap);
+        size_t byte = option_get(OPTION_perturb);
+        if (byte) {
+            memset(block, (int)byte, size_classes[class_index].size);
+        }
+    }
+    heap_put(heap, class_index, block, call);
+}
+
+void slow_free(void *block, const char *call) {
+    if (block == NULL) {
+        return;
+    }
+    bool bad;
+    unsigned class_index = checked_class((uintptr_t)block, call, &bad);
+    if (bad) {
+        return;
+    }
+    if (class_index) {
+        free_in_slab(block, class_index, call);
+        return;
+    }
+    if (!large_give((uintptr_t)block)) {
+        misuse_examine(call, (uintptr_t)block);
+        return;
+    }
+    struct heap *heap = heap_of_thread();
+    if (UNLIKELY(heap && heap->watched)) {
+        count_free(heap);
+    }
+}

@@ -1,0 +1,28 @@
+/*
+ * Purpose: allocation and freeing when the fast path cannot: first use, empty or full magazines, large blocks, watched heaps, misuse.
+ * Layer: front. Failures return NULL with errno set to ENOMEM; freeing never changes errno.
+ */
+#ifndef COLLAM_FRONT_SLOW_H
+#define COLLAM_FRONT_SLOW_H
+
+#include "base/compiler.h"
+
+void *slow_malloc(size_t size);
+void slow_free(void *block, const char *call);
+void *front_calloc(size_t count, size_t size);
+
+/* Usable bytes of a block; 0 for NULL. Anything that is not a block is reported under the name `call`, and 0 returned. */
+size_t front_usable_size(const void *block, const char *call);
+
+/* A block of this class for a caller who has chosen it (aligned allocation). */
+void *front_take_class(unsigned class_index);
+/* A large or direct block. */
+void *front_take_large(size_t size, size_t align, bool *zeroed);
+
+/* errno = ENOMEM; returns NULL. */
+void *front_no_memory(void);
+
+/* Fills new and freed blocks as M_PERTURB asks. Only watched heaps look. */
+void front_perturb_new(void *block, size_t size);
+
+#endif

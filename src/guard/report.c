@@ -1,0 +1,81 @@
+/*
+ * Purpose: see report.h.
+ * Layer: guard. No state; called with no lock held.
+ */
+#include "guard/report.h"
+#include "base/fmt.h"
+#include "config/options.h"
+#include "platform/platform.h"
+
+enum { STANDARD_ERROR = 2 };
+
+static void fmt_block(struct fmt *out, const struct misuse *misuse) {
+    if (misuse->block_size) {
+        fmt_text(out, "a ");
+        fmt_number(out, misuse->block_size);
+        fmt_text(out, "-byte block");
+    } else {
+        fmt_text(out, "a large block");
+    }
+}
+
+static void fmt_misuse(struct fmt *out, const struct misuse *misuse) {
+    fmt_text(out, "collam: ");
+    fmt_text(out, misuse->call);
+    fmt_char(out, '(');
+    fmt_pointer(out, misuse->address);
+    if (misuse->kind == MISUSE_WRONG_SIZE || misuse->kind == MISUSE_WRONG_ALIGN) {
+        fmt_text(out, ", ");
+        fmt_number(out, misuse->given_size);
+    }
+    fmt_text(out, "): ");
+    switch (misuse->kind) {
+    case MISUSE_DOUBLE_FREE:
+        fmt_text(out, "double free of ");
+        fmt_block(out, misuse);
+        break;
+    case MISUSE_INTERIOR:
+        fmt_text(out, "pointer into the middle of ");
+        fmt_block(out, misuse);
+        fmt_text(out, " at ");
+        fmt_pointer(out, misuse->block);
+        break;
+    case MISUSE_FOREIGN:
+        fmt_text(out, "not a block of collam (stack, static, foreign or already unmapped memory)");
+        break;
+    case MISUSE_WRONG_SIZE:
+        fmt_text(out, "size does not match the block (");
+        fmt_number(out, misuse->block_size);
+        fmt_text(out, " bytes)");
+        break;
+    case MISUSE_WRONG_ALIGN:
+        fmt_text(out, "alignment does not match the block (");
+        fmt_number(out, misuse->block_size);
+        fmt_text(out, " bytes)");
+        break;
+    }
+}
+
+void report_misuse(const struct misuse *misuse) {
+    bool end = option_get(OPTION_misuse) == MISUSE_ABORT;
+    char line[320];
+    struct fmt out;
+    fmt_start(&out, line, sizeof line);
+    fmt_misuse(&out, misuse);
+    fmt_text(&out, end ? "\n" : "; ignored\n");
+    platform_write(STANDARD_ERROR, line, fmt_length(&out));
+    if (end) {
+        platform_abort();
+    }
+}
+
+void report_line_and_end(const char *line, size_t length) {
+    platform_write(STANDARD_ERROR, line, length);
+    platform_abort();
+}
+
+void report_line(const char *line, size_t length) {
+    if (!option_get(OPTION_quiet)) {
+        platform_write(STANDARD_ERROR, line, length);
+    }
+}

@@ -1,0 +1,252 @@
+/*
+ * Purpose: see bin.h.
+ * Layer: heap. Owner: each bin's lock protects the bin and the slabs that belong to it.
+ */
+#include "heap/bin.h"
+#include "base/check.h"
+#include "config/options.h"
+#include "pages/purge.h"
+#include "platform/lock.h"
+#include "platform/platform.h"
+#include "slab/slab.h"
+
+enum { FULLNESS_LISTS = 4, WHOLLY_FREE = FULLNESS_LISTS, LISTS };
+
+struct bin {
+    struct lock lock;
+    uint32_t slabs;      /* of this bin, listed or full */
+    _Atomic(size_t) out; /* written under the lock, read relaxed by statistics */
+    struct list lists[LISTS];
+} ALIGNED(64);
+
+static struct { struct bin bins[CLASS_COUNT]; } shards[SHARDS_MAX];
+
+static _Atomic(unsigned) shards_in_use;
+
+unsigned shard_count(void) {
+    unsigned count = load_relaxed(&shards_in_use); /* relaxed: self-contained; racing first callers agree on the value */
+    if (UNLIKELY(count == 0)) {
+        count = (unsigned)option_get(OPTION_shards);
+        if (count == 0) {
+            count = platform_cpu_count();
+        }
+        if (count > SHARDS_MAX) {
+            count = SHARDS_MAX;
+        }
+        unsigned nobody = 0;
+        if (!atomic_compare_exchange_strong_explicit(&shards_in_use, &nobody, count, memory_order_relaxed, memory_order_relaxed)) {
+            count = nobody;
+        }
+    }
+    return count;
+}
+
+/* Relaxed: a hint for new heaps; 0: no limit was set. */
+static _Atomic(unsigned) shards_open;
+
+void shard_limit(unsigned limit) {
+    store_relaxed(&shards_open, limit);
+}
+
+unsigned shard_for(unsigned n) {
+    unsigned open = load_relaxed(&shards_open);
+    unsigned count = shard_count();
+    return n % (open && open < count ? open : count);
+}
+
+static unsigned fullness_of(const struct slab *slab) {
+    return slab->free == slab->blocks ? WHOLLY_FREE : (unsigned)slab->free * FULLNESS_LISTS / slab->blocks;
+}
+
+static void bin_check(const struct bin *bin) {
+    if (!debug_checks) {
+        return;
+    }
+    for (unsigned f = 0; f < LISTS; f++) {
+        for (struct list_node *node = bin->lists[f].first; node; node = node->next) {
+            const struct slab *slab = LIST_ENTRY(node, struct slab, node);
+            CHECK(slab->free > 0 && slab->fullness == f && fullness_of(slab) == f);
+        }
+    }
+    CHECK(bin->lists[WHOLLY_FREE].first == NULL || bin->lists[WHOLLY_FREE].first->next == NULL);
+}
+
+/* Puts the slab where its counts say it belongs; off every list when it is full. */
+static void relist(struct bin *bin, struct slab *slab) {
+    if (slab->free == 0) {
+        if (list_contains(&slab->node)) {
+            list_remove(&slab->node);
+        }
+        return;
+    }
+    unsigned fullness = fullness_of(slab);
+    if (list_contains(&slab->node)) {
+        if (slab->fullness == fullness) {
+            return;
+        }
+        list_remove(&slab->node);
+    }
+    slab->fullness = (uint8_t)fullness;
+    list_push(&bin->lists[fullness], &slab->node);
+}
+
+static struct slab *fullest(struct bin *bin) {
+    for (unsigned f = 0; f < LISTS; f++) {
+        if (bin->lists[f].first) {
+            return LIST_ENTRY(bin->lists[f].first, struct slab, node);
+        }
+    }
+    return NULL;
+}
+
+/* Some slab with a free block, made when there is none; NULL when out of memory. */
+static struct slab *slab_to_claim_from(struct bin *bin, unsigned class_index, unsigned shard) {
+    struct slab *slab = fullest(bin);
+    if (slab == NULL) {
+        slab = slab_create(class_index, shard);
+        bin->slabs += slab != NULL;
+    }
+    return slab;
+}
+
+unsigned bin_claim(unsigned *shard, unsigned class_index, void **out, unsigned want) {
+    struct bin *bin = &shards[*shard].bins[class_index];
+    if (UNLIKELY(!lock_try(&bin->lock, LOCK_BIN))) {
+        *shard = shard_for(*shard + 1);
+        bin = &shards[*shard].bins[class_index];
+        lock_take(&bin->lock, LOCK_BIN);
+    }
+    unsigned got = 0;
+    while (got < want) {
+        struct slab *slab = slab_to_claim_from(bin, class_index, *shard);
+        if (slab == NULL) {
+            break;
+        }
+        got += slab_claim(slab, out + got, want - got);
+        relist(bin, slab);
+    }
+    fetch_add_relaxed(&bin->out, got);
+    bin_check(bin);
+    lock_give(&bin->lock, LOCK_BIN);
+    return got;
+}
+
+/* The slab is wholly free: one such slab is kept while the bin has nothing else to claim from. True when its unit went back. */
+static bool retire_if_spare(struct bin *bin, struct slab *slab) {
+    struct slab *kept = fullest(bin);
+    if (kept == slab) {
+        return false;
+    }
+    list_remove(&slab->node);
+    bin->slabs--;
+    slab_destroy(slab);
+    return true;
+}
+
+/* A partly used slab has come up: a wholly free one that was kept is no longer needed. */
+static bool retire_kept(struct bin *bin) {
+    struct list_node *node = bin->lists[WHOLLY_FREE].first;
+    return node && retire_if_spare(bin, LIST_ENTRY(node, struct slab, node));
+}
+
+/* Under the lock of the bin that the slab belonged to a moment ago. False: the address is no block that is out. */
+static bool put_one(struct bin *bin, struct slab *slab, uintptr_t address, unsigned class_index, bool *unit_went_back) {
+    uint64_t scaled = block_scaled(address, class_index);
+    unsigned index = block_index(scaled);
+    if (UNLIKELY(load_relaxed(&slab->class_index) != class_index || !block_begins(scaled, class_index) || index >= slab->blocks)) {
+        return false;
+    }
+    if (UNLIKELY(slab_put(slab, index) == SLAB_DOUBLE_FREE)) {
+        return false;
+    }
+    relist(bin, slab);
+    *unit_went_back |= slab->free == slab->blocks ? retire_if_spare(bin, slab) : retire_kept(bin);
+    return true;
+}
+
+unsigned bin_put(unsigned class_index, void **blocks, unsigned count) {
+    struct bin *bin = NULL;
+    unsigned put_here = 0;
+    unsigned bad = 0;
+    bool unit_went_back = false;
+    for (unsigned i = 0; i < count; i++) {
+        uintptr_t address = (uintptr_t)blocks[i];
+        struct slab *slab = slab_of(address);
+        struct bin *owner = slab ? &shards[load_relaxed(&slab->shard) % SHARDS_MAX].bins[class_index] : NULL;
+        if (owner && owner != bin) {
+            if (bin) {
+                fetch_sub_relaxed(&bin->out, put_here);
+                lock_give(&bin->lock, LOCK_BIN);
+            }
+            bin = owner;
+            put_here = 0;
+            lock_take(&bin->lock, LOCK_BIN);
+        }
+        if (LIKELY(owner && &shards[load_relaxed(&slab->shard)].bins[class_index] == bin &&
+                   put_one(bin, slab, address, class_index, &unit_went_back))) {
+            put_here++;
+        } else {
+            blocks[bad++] = blocks[i];
+        }
+    }
+    if (bin) {
+        fetch_sub_relaxed(&bin->out, put_here);
+        bin_check(bin);
+        lock_give(&bin->lock, LOCK_BIN);
+    }
+    if (unit_went_back) {
+        purge_if_over_budget();
+    }
+    return bad;
+}
+
+void bin_trim(void) {
+    for (unsigned s = 0; s < shard_count(); s++) {
+        for (unsigned c = 1; c < CLASS_COUNT; c++) {
+            struct bin *bin = &shards[s].bins[c];
+            lock_take(&bin->lock, LOCK_BIN);
+            struct list_node *node = bin->lists[WHOLLY_FREE].first;
+            if (node) {
+                list_remove(node);
+                bin->slabs--;
+                slab_destroy(LIST_ENTRY(node, struct slab, node));
+            }
+            lock_give(&bin->lock, LOCK_BIN);
+        }
+    }
+}
+
+size_t bin_blocks_out(unsigned class_index) {
+    size_t out = 0;
+    for (unsigned s = 0; s < SHARDS_MAX; s++) {
+        out += load_relaxed(&shards[s].bins[class_index].out);
+    }
+    return out;
+}
+
+size_t bin_blocks_held(unsigned class_index) {
+    size_t slabs = 0;
+    for (unsigned s = 0; s < shard_count(); s++) {
+        struct bin *bin = &shards[s].bins[class_index];
+        lock_take(&bin->lock, LOCK_BIN);
+        slabs += bin->slabs;
+        lock_give(&bin->lock, LOCK_BIN);
+    }
+    return slabs * size_classes[class_index].blocks;
+}
+
+void bin_fork_take(void) {
+    for (unsigned s = 0; s < shard_count(); s++) {
+        for (unsigned c = 1; c < CLASS_COUNT; c++) {
+            lock_fork_take(&shards[s].bins[c].lock);
+        }
+    }
+}
+
+void bin_fork_give(void) {
+    for (unsigned s = 0; s < shard_count(); s++) {
+        for (unsigned c = 1; c < CLASS_COUNT; c++) {
+            lock_fork_give(&shards[s].bins[c].lock);
+        }
+    }
+}

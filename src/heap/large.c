@@ -1,0 +1,69 @@
+/*
+ * Purpose: see large.h.
+ * Layer: heap.
+ */
+#include "heap/large.h"
+#include "base/bits.h"
+#include "config/options.h"
+#include "pages/chunk.h"
+#include "pages/direct.h"
+#include "pages/page_map.h"
+#include "pages/purge.h"
+#include "platform/platform.h"
+
+static unsigned slices_for(size_t size) {
+    return (unsigned)(align_up(size, platform_page_size()) >> SLICE_SHIFT);
+}
+
+static void *take_run(size_t size, size_t align, bool *zeroed) {
+    size_t page = platform_page_size();
+    return chunk_take_run(slices_for(size), (unsigned)((align > page ? align : page) >> SLICE_SHIFT), zeroed);
+}
+
+void *large_take(size_t size, size_t align, bool *zeroed) {
+    if (size <= option_get(OPTION_large_max) && align <= LARGE_ALIGN_MAX) {
+        void *block = take_run(size, align, zeroed);
+        if (block == NULL && purge_down_to(0)) {
+            block = take_run(size, align, zeroed);
+        }
+        return block;
+    }
+    *zeroed = true;
+    return direct_take(size, align);
+}
+
+size_t large_size(uintptr_t address) {
+    struct chunk *chunk = page_map_chunk(address);
+    if (chunk) {
+        return (size_t)chunk_run_length(chunk, address) << SLICE_SHIFT;
+    }
+    return direct_size(address);
+}
+
+bool large_give(uintptr_t address) {
+    struct chunk *chunk = page_map_chunk(address);
+    if (chunk == NULL) {
+        return direct_give(address);
+    }
+    if (!chunk_give_run(chunk, address)) {
+        return false;
+    }
+    purge_if_over_budget();
+    return true;
+}
+
+void *large_resize(uintptr_t address, size_t size) {
+    struct chunk *chunk = page_map_chunk(address);
+    if (chunk == NULL) {
+        return size > SMALL_MAX ? direct_resize(address, size) : NULL;
+    }
+    if (size <= SMALL_MAX || size > option_get(OPTION_large_max)) {
+        return NULL;
+    }
+    bool zeroed;
+    if (!chunk_resize_run(chunk, address, slices_for(size), &zeroed)) {
+        return NULL;
+    }
+    purge_if_over_budget();
+    return (void *)address;
+}

@@ -1,0 +1,19 @@
+/*
+ * Purpose: blocks that live in no slab: runs of slices inside chunks (large), or mappings of their own (direct).
+ * Layer: heap. No state; the layers below lock.
+ */
+#ifndef COLLAM_HEAP_LARGE_H
+#define COLLAM_HEAP_LARGE_H
+
+#include "base/compiler.h"
+
+/* size > 0, align a power of two. *zeroed: all of it reads as zeros. NULL when out of memory. */
+void *large_take(size_t size, size_t align, bool *zeroed);
+/* Usable bytes of the large or direct block that starts at the address; 0 when none does. */
+size_t large_size(uintptr_t address);
+/* False when no such block starts there. */
+bool large_give(uintptr_t address);
+/* Resizes in place, or by moving the mapping, without copying. NULL when that cannot be done; the block is then unchanged. */
+void *large_resize(uintptr_t address, size_t size);
+
+#endif

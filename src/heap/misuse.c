@@ -1,0 +1,62 @@
+/*
+ * Purpose: see misuse.h.
+ * Layer: heap. State: the handler, written once at start.
+ */
+#include "heap/misuse.h"
+#include "base/check.h"
+#include "pages/chunk.h"
+#include "pages/direct.h"
+#include "pages/page_map.h"
+#include "slab/slab.h"
+
+static misuse_handler handler;
+
+void misuse_set_handler(misuse_handler new_handler) {
+    handler = new_handler;
+}
+
+void misuse_found(const struct misuse *misuse) {
+    CHECK(handler != NULL && "misuse of the heap before start");
+    handler(misuse);
+}
+
+/* The large block that contains the slice, as a start slice; RUN_NONE when none does. */
+static unsigned span_containing(struct chunk *chunk, unsigned slice) {
+    for (unsigned start = slice + 1; start-- > 0;) {
+        unsigned length = __atomic_load_n(&chunk->span[start], __ATOMIC_RELAXED);
+        if (length) {
+            return start + length > slice ? start : RUN_NONE;
+        }
+    }
+    return RUN_NONE;
+}
+
+void misuse_examine(const char *call, uintptr_t address) {
+    struct misuse misuse = {.kind = MISUSE_FOREIGN, .call = call, .address = address};
+    struct chunk *chunk = page_map_chunk(address);
+    unsigned class_index = chunk ? page_map_class(address) : 0;
+    if (class_index) {
+        uint64_t scaled = block_scaled(address, class_index);
+        misuse.block_size = size_classes[class_index].size;
+        misuse.block = align_down(address, UNIT_SIZE) + block_index(scaled) * misuse.block_size;
+        bool tail = block_index(scaled) >= size_classes[class_index].blocks;
+        misuse.kind = tail ? MISUSE_FOREIGN : block_begins(scaled, class_index) ? MISUSE_DOUBLE_FREE : MISUSE_INTERIOR;
+    } else if (chunk) {
+        unsigned slice = (unsigned)((address - (uintptr_t)chunk->base) >> SLICE_SHIFT);
+        unsigned start = span_containing(chunk, slice);
+        if (start == RUN_NONE) {
+            misuse.kind = MISUSE_DOUBLE_FREE;
+        } else {
+            misuse.kind = MISUSE_INTERIOR;
+            misuse.block = (uintptr_t)chunk->base + ((size_t)start << SLICE_SHIFT);
+            misuse.block_size = (size_t)chunk_run_length(chunk, misuse.block) << SLICE_SHIFT;
+        }
+    } else {
+        misuse.block = direct_containing(address);
+        if (misuse.block) {
+            misuse.kind = MISUSE_INTERIOR;
+            misuse.block_size = direct_size(misuse.block);
+        }
+    }
+    misuse_found(&misuse);
+}

@@ -1,0 +1,36 @@
+/*
+ * Purpose: what can be wrong with a pointer the program gives us, and where that is told.
+ * Layer: heap. The hook is set once at start; whoever finds a misuse calls misuse_found with no lock held.
+ */
+#ifndef COLLAM_HEAP_MISUSE_H
+#define COLLAM_HEAP_MISUSE_H
+
+#include "base/compiler.h"
+
+enum misuse_kind {
+    MISUSE_DOUBLE_FREE, /* block_size: its class, or 0 for a run of pages that is free */
+    MISUSE_INTERIOR,    /* block and block_size: the block it points into */
+    MISUSE_FOREIGN,     /* nothing of ours is there */
+    MISUSE_WRONG_SIZE,  /* given_size does not belong to a block of block_size */
+    MISUSE_WRONG_ALIGN, /* given_size is an alignment the block does not have */
+};
+
+struct misuse {
+    enum misuse_kind kind;
+    const char *call; /* the entry point the program called */
+    uintptr_t address;
+    uintptr_t block;
+    size_t block_size;
+    size_t given_size;
+};
+
+typedef void (*misuse_handler)(const struct misuse *misuse);
+void misuse_set_handler(misuse_handler handler);
+
+/* Returns only if the handler does: the block must then be left alone. */
+COLD void misuse_found(const struct misuse *misuse);
+
+/* Says what is wrong with an address that no block starts at, or whose block is free already. */
+COLD void misuse_examine(const char *call, uintptr_t address);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * Purpose: the thread heap: one magazine of free blocks per size class, used by its thread without any lock or atomic instruction.
+ * Layer: heap. Owner: the thread whose thread_heap points to it. Fields marked (shared) are also read by statistics, relaxed.
+ *
+ *   magazine of a class: 32 slots of 8 bytes, its address a multiple of 256; capacity 5 here
+ *
+ *   | - | ... | - | NULL | old | block | new |  -  |  -  | end
+ *                    ^ sentinel               ^ top
+ *
+ *   malloc: top[-1] is the newest block, or NULL = empty: slow path
+ *   free:   top is a multiple of 256 = full: slow path; else *top++ = block
+ *
+ * The sentinel moves down as the capacity grows (2, 4, 8, 16, 31), so neither path ever compares with a limit. A class without a
+ * magazine points into a constant one that is empty and full at once; so do class 0 (no slab: NULL, large, direct, foreign) and every
+ * class of a heap that is watched: then each call takes the slow path, where it is counted, and the real tops are in `kept`.
+ *
+ * Invariants (heap_check): sum of capacity * size == capacity_bytes <= HEAP_CACHE_BYTES + floors; the slot under a magazine's first is
+ * NULL.
+ */
+#ifndef COLLAM_HEAP_THREAD_HEAP_H
+#define COLLAM_HEAP_THREAD_HEAP_H
+
+#include "base/atomic.h"
+#include "slab/size_class.h"
+
+typedef _Atomic(void **) magazine_top;
+
+enum { NO_MAGAZINE = 0, CAPACITY_FLOOR = 2 };
+
+struct heap {
+    uint8_t class_by_step[CLASS_STEP_MAX + 7]; /* the first cache lines serve malloc */
+    magazine_top top[CLASS_TABLE];             /* (shared) */
+    magazine_top kept[CLASS_TABLE];            /* (shared) the real tops while watched */
+    _Atomic(uint8_t) capacity[CLASS_TABLE];    /* (shared) 0: no magazine yet */
+    uint8_t magazine[CLASS_TABLE];             /* 1 + index into magazines, NO_MAGAZINE */
+    uint8_t refills[CLASS_TABLE];              /* refills in a row without a flush */
+    uint64_t active;                           /* classes refilled or flushed since the last rebalancing */
+    void *(*magazines)[MAGAZINE_SLOTS];
+    uint32_t magazines_used;
+    uint32_t capacity_bytes;
+    unsigned shard;
+    unsigned denials; /* growths refused since the last rebalancing */
+    bool watched;
+    _Atomic(size_t) allocations; /* (shared) counted while watched */
+    _Atomic(size_t) frees;       /* (shared) likewise */
+    struct heap *next;           /* in the list of all heaps (LOCK_HEAPS) */
+    struct heap *next_idle;      /* in the list of heaps without a thread (LOCK_HEAPS) */
+};
+
+extern __thread struct heap *thread_heap __attribute__((tls_model("initial-exec")));
+
+/* Stands in for the heap of a thread that has none; never written to. */
+extern struct heap no_heap;
+
+/* The calling thread's heap, made now if need be. NULL when the thread is ending or there is no memory: work without one. */
+struct heap *heap_of_thread(void);
+/* Puts every cached block back and parts the thread from its heap, which waits for another thread. The thread never gets one again. */
+void heap_end_of_thread(void);
+/* Puts every cached block of the calling thread back; its heap stays. True when there was any. */
+bool heap_flush_all(void);
+
+/* Called when a heap has been made for the calling thread, to arrange for heap_end_of_thread. Set at start. */
+void heap_set_arrival_hook(void (*hook)(void));
+
+/* A block of the class, from the magazine or the bins; NULL when out of memory. */
+void *heap_take(struct heap *heap, unsigned class_index);
+/* Caches a block that the caller has checked. Blocks found bad while making room are handed to misuse_examine under the name `call`. */
+void heap_put(struct heap *heap, unsigned class_index, void *block, const char *call);
+/* True when the block stands in the magazine already. */
+bool heap_holds(const struct heap *heap, unsigned class_index, const void *block);
+
+/* Makes every call of this thread, and of threads that get a heap from now on, take the slow path and be counted. */
+void heap_watch(void);
+
+/* Sums over all heaps: blocks of a class in magazines; calls counted while watched. Exact when their threads rest. */
+size_t heap_blocks_cached(unsigned class_index);
+void heap_calls_counted(size_t *allocations, size_t *frees);
+
+void heap_fork_take(void);
+void heap_fork_give(void);
+
+#endif

@@ -1,0 +1,426 @@
+/*
+ * Purpose: see chunk.h.
+ * Layer: pages. Owner: chunk_lock protects every static variable here and every field of every chunk, except unit_info (its user's)
+ * and the relaxed word reads of span by owners of blocks.
+ */
+#include "pages/chunk.h"
+#include "base/bits.h"
+#include "base/check.h"
+#include "pages/counters.h"
+#include "pages/meta.h"
+#include "pages/page_map.h"
+#include "platform/lock.h"
+#include "platform/platform.h"
+
+enum { RUN_BINS = 10, UNIT_BINS = 6, TRIES_PER_BIN = 8 };
+
+static struct lock chunk_lock;
+static struct list by_run[RUN_BINS];
+static struct list by_unit[UNIT_BINS];
+static struct chunk *hand;  /* anywhere in the ring; NULL while there is no chunk */
+static struct chunk *spare; /* descriptors without a chunk, linked through ring_next */
+static bool first_mapping_tried;
+
+void chunk_check(const struct chunk *chunk) {
+    if (!debug_checks) {
+        return;
+    }
+    struct run_map both;
+    for (unsigned w = 0; w < RUN_MAP_WORDS; w++) {
+        both.words[w] = chunk->free.words[w] & chunk->dirty.words[w];
+    }
+    unsigned longest;
+    (void)run_find(&chunk->free, CHUNK_SLICES + 1, 1, &longest);
+    CHECK(chunk->free_slices == run_count(&chunk->free, 0, CHUNK_SLICES));
+    CHECK(chunk->dirty_free == run_count(&both, 0, CHUNK_SLICES));
+    CHECK(chunk->free_units == run_whole_units(&chunk->free));
+    CHECK(chunk->longest >= longest);
+    CHECK(chunk->retired || list_contains(&chunk->by_run) == (chunk->longest > 0));
+    CHECK(chunk->retired || list_contains(&chunk->by_unit) == (chunk->free_units != 0));
+}
+
+static void unlink_from(struct list_node *node) {
+    if (list_contains(node)) {
+        list_remove(node);
+    }
+}
+
+/* Puts the chunk on the lists that its counts ask for. */
+static void relink(struct chunk *chunk) {
+    unlink_from(&chunk->by_run);
+    unlink_from(&chunk->by_unit);
+    if (chunk->longest) {
+        list_push(&by_run[highest_bit(chunk->longest)], &chunk->by_run);
+    }
+    if (chunk->free_units) {
+        list_push(&by_unit[highest_bit((unsigned)__builtin_popcount(chunk->free_units))], &chunk->by_unit);
+    }
+    chunk_check(chunk);
+}
+
+static unsigned dirty_in(const struct chunk *chunk, unsigned start, unsigned count) {
+    return run_count(&chunk->dirty, start, count);
+}
+
+/* The slices, all free, leave the free map. */
+static void take(struct chunk *chunk, unsigned start, unsigned count) {
+    unsigned dirty = dirty_in(chunk, start, count);
+    run_clear(&chunk->free, start, count);
+    chunk->free_slices = (uint16_t)(chunk->free_slices - count);
+    chunk->dirty_free = (uint16_t)(chunk->dirty_free - dirty);
+    chunk->free_units = run_whole_units(&chunk->free);
+    fetch_sub_relaxed(&page_counters.dirty_bytes, (size_t)dirty << SLICE_SHIFT);
+    fetch_add_relaxed(&page_counters.used_bytes, (size_t)count << SLICE_SHIFT);
+}
+
+/* The slices, all in use, enter the free map with the dirty bits they have now. */
+static void give(struct chunk *chunk, unsigned start, unsigned count) {
+    unsigned dirty = dirty_in(chunk, start, count);
+    run_set(&chunk->free, start, count);
+    chunk->free_slices = (uint16_t)(chunk->free_slices + count);
+    chunk->dirty_free = (uint16_t)(chunk->dirty_free + dirty);
+    chunk->free_units = run_whole_units(&chunk->free);
+    unsigned end = run_next_clear(&chunk->free, start);
+    unsigned run = end - run_start_before(&chunk->free, start);
+    if (run > chunk->longest) {
+        chunk->longest = (uint16_t)run;
+    }
+    fetch_add_relaxed(&page_counters.dirty_bytes, (size_t)dirty << SLICE_SHIFT);
+    fetch_sub_relaxed(&page_counters.used_bytes, (size_t)count << SLICE_SHIFT);
+}
+
+static void ring_insert(struct chunk *chunk) {
+    if (hand == NULL) {
+        chunk->ring_next = chunk;
+        chunk->ring_back = chunk;
+        hand = chunk;
+        return;
+    }
+    chunk->ring_next = hand;
+    chunk->ring_back = hand->ring_back;
+    hand->ring_back->ring_next = chunk;
+    hand->ring_back = chunk;
+}
+
+static void ring_remove(struct chunk *chunk) {
+    if (chunk->ring_next == chunk) {
+        hand = NULL;
+        return;
+    }
+    chunk->ring_back->ring_next = chunk->ring_next;
+    chunk->ring_next->ring_back = chunk->ring_back;
+    if (hand == chunk) {
+        hand = chunk->ring_next;
+    }
+}
+
+/* Enters fresh, zeroed address space. `region` as in page_map_prepare. */
+static struct chunk *enter(char *base, void *region, bool *region_used) {
+    if (!page_map_prepare((uintptr_t)base, region, region_used)) {
+        return NULL;
+    }
+    struct chunk *chunk = spare;
+    if (chunk) {
+        spare = chunk->ring_next;
+        chunk->retired = false;
+    } else {
+        chunk = meta_alloc(META_CHUNK_DESCRIPTOR, META_CHUNK_DESCRIPTOR);
+        if (chunk == NULL) {
+            return NULL;
+        }
+    }
+    chunk->base = base;
+    run_set(&chunk->free, 0, CHUNK_SLICES);
+    run_clear(&chunk->dirty, 0, CHUNK_SLICES);
+    chunk->free_slices = CHUNK_SLICES;
+    chunk->dirty_free = 0;
+    chunk->longest = CHUNK_SLICES;
+    chunk->free_units = UINT32_MAX;
+    page_map_set_chunk((uintptr_t)base, chunk);
+    ring_insert(chunk);
+    fetch_add_relaxed(&page_counters.chunk_bytes, CHUNK_SIZE);
+    relink(chunk);
+    return chunk;
+}
+
+/* One mapping for the first chunk, the first region of the page map and the first metadata, so that starting costs two system calls. */
+static struct chunk *enter_first(void) {
+    size_t region_size = align_up(sizeof(struct region), UNIT_SIZE);
+    size_t size = 2 * (size_t)CHUNK_SIZE + region_size;
+    char *start = platform_map(size, platform_page_size());
+    if (start == NULL) {
+        return NULL;
+    }
+    platform_huge_pages(start, size, false);
+    char *base = (char *)align_up((size_t)start, CHUNK_SIZE);
+    char *region = base + CHUNK_SIZE;
+    bool region_used = false;
+    size_t head = (size_t)(base - start);
+    size_t tail = size - head - CHUNK_SIZE - region_size;
+    if (head > tail) {
+        meta_donate(start, head);
+    } else {
+        meta_donate(region + region_size, tail);
+    }
+    struct chunk *chunk = enter(base, region, &region_used);
+    if (chunk) {
+        chunk->pinned = true;
+    }
+    return chunk;
+}
+
+static struct chunk *enter_new(void) {
+    if (!first_mapping_tried) {
+        first_mapping_tried = true;
+        struct chunk *first = enter_first();
+        if (first) {
+            return first;
+        }
+    }
+    char *base = platform_map(CHUNK_SIZE, CHUNK_SIZE);
+    if (base == NULL) {
+        return NULL;
+    }
+    platform_huge_pages(base, CHUNK_SIZE, false);
+    bool unused;
+    struct chunk *chunk = enter(base, NULL, &unused);
+    if (chunk == NULL) {
+        platform_unmap(base, CHUNK_SIZE);
+    }
+    return chunk;
+}
+
+/* The fullest chunk that has a whole unit free. */
+static struct chunk *chunk_with_unit(void) {
+    for (unsigned bin = 0; bin < UNIT_BINS; bin++) {
+        if (by_unit[bin].first) {
+            return LIST_ENTRY(by_unit[bin].first, struct chunk, by_unit);
+        }
+    }
+    return enter_new();
+}
+
+void *chunk_take_unit(unsigned class_index) {
+    lock_take(&chunk_lock, LOCK_CHUNKS);
+    struct chunk *chunk = chunk_with_unit();
+    void *info = NULL;
+    if (chunk) {
+        unsigned unit = lowest_bit(chunk->free_units);
+        take(chunk, unit * UNIT_SLICES, UNIT_SLICES);
+        relink(chunk);
+        page_map_set_class((uintptr_t)chunk_unit_base(chunk, unit), class_index);
+        info = chunk->unit_info[unit];
+    }
+    lock_give(&chunk_lock, LOCK_CHUNKS);
+    return info;
+}
+
+void chunk_give_unit(void *unit_info, unsigned touched) {
+    struct chunk *chunk = chunk_of_unit_info(unit_info);
+    unsigned unit = unit_of_unit_info(unit_info);
+    lock_take(&chunk_lock, LOCK_CHUNKS);
+    page_map_set_class((uintptr_t)chunk_unit_base(chunk, unit), 0);
+    run_set(&chunk->dirty, unit * UNIT_SLICES, touched);
+    give(chunk, unit * UNIT_SLICES, UNIT_SLICES);
+    relink(chunk);
+    lock_give(&chunk_lock, LOCK_CHUNKS);
+}
+
+/* Best fit by powers of two; inside a chunk the lowest address. */
+static struct chunk *chunk_with_run(unsigned slices, unsigned align, unsigned *start) {
+    for (unsigned bin = highest_bit(slices); bin < RUN_BINS; bin++) {
+        struct list_node *node = by_run[bin].first;
+        for (unsigned tries = 0; node && tries < TRIES_PER_BIN; tries++) {
+            struct chunk *chunk = LIST_ENTRY(node, struct chunk, by_run);
+            node = node->next;
+            unsigned longest;
+            *start = run_find(&chunk->free, slices, align, &longest);
+            if (*start != RUN_NONE) {
+                return chunk;
+            }
+            chunk->longest = (uint16_t)longest;
+            relink(chunk);
+        }
+    }
+    *start = 0;
+    return enter_new();
+}
+
+void *chunk_take_run(unsigned slices, unsigned align, bool *zeroed) {
+    lock_take(&chunk_lock, LOCK_CHUNKS);
+    unsigned start;
+    struct chunk *chunk = chunk_with_run(slices, align, &start);
+    char *address = NULL;
+    if (chunk) {
+        *zeroed = dirty_in(chunk, start, slices) == 0;
+        take(chunk, start, slices);
+        relink(chunk);
+        __atomic_store_n(&chunk->span[start], (uint16_t)slices, __ATOMIC_RELAXED);
+        fetch_add_relaxed(&page_counters.large_bytes, (size_t)slices << SLICE_SHIFT);
+        fetch_add_relaxed(&page_counters.large_count, 1);
+        address = chunk->base + ((size_t)start << SLICE_SHIFT);
+    }
+    lock_give(&chunk_lock, LOCK_CHUNKS);
+    return address;
+}
+
+static unsigned slice_of(const struct chunk *chunk, uintptr_t address) {
+    return (unsigned)((address - (uintptr_t)chunk->base) >> SLICE_SHIFT);
+}
+
+unsigned chunk_run_length(struct chunk *chunk, uintptr_t address) {
+    if (address & (SLICE_SIZE - 1)) {
+        return 0;
+    }
+    return __atomic_load_n(&chunk->span[slice_of(chunk, address)], __ATOMIC_RELAXED);
+}
+
+bool chunk_give_run(struct chunk *chunk, uintptr_t address) {
+    if (address & (SLICE_SIZE - 1)) {
+        return false;
+    }
+    unsigned start = slice_of(chunk, address);
+    lock_take(&chunk_lock, LOCK_CHUNKS);
+    unsigned slices = chunk->span[start];
+    if (slices) {
+        __atomic_store_n(&chunk->span[start], 0, __ATOMIC_RELAXED);
+        run_set(&chunk->dirty, start, slices);
+        give(chunk, start, slices);
+        relink(chunk);
+        fetch_sub_relaxed(&page_counters.large_bytes, (size_t)slices << SLICE_SHIFT);
+        fetch_sub_relaxed(&page_counters.large_count, 1);
+    }
+    lock_give(&chunk_lock, LOCK_CHUNKS);
+    return slices != 0;
+}
+
+bool chunk_resize_run(struct chunk *chunk, uintptr_t address, unsigned slices, bool *zeroed) {
+    unsigned start = slice_of(chunk, address);
+    lock_take(&chunk_lock, LOCK_CHUNKS);
+    unsigned old = chunk->span[start];
+    bool done = false;
+    if (slices < old) {
+        run_set(&chunk->dirty, start + slices, old - slices);
+        give(chunk, start + slices, old - slices);
+        done = true;
+    } else if (start + slices <= CHUNK_SLICES && run_count(&chunk->free, start + old, slices - old) == slices - old) {
+        *zeroed = dirty_in(chunk, start + old, slices - old) == 0;
+        take(chunk, start + old, slices - old);
+        done = true;
+    }
+    if (done) {
+        relink(chunk);
+        __atomic_store_n(&chunk->span[start], (uint16_t)slices, __ATOMIC_RELAXED);
+        /* Unsigned arithmetic: shrinking adds the two's complement. */
+        fetch_add_relaxed(&page_counters.large_bytes, ((size_t)slices << SLICE_SHIFT) - ((size_t)old << SLICE_SHIFT));
+    }
+    lock_give(&chunk_lock, LOCK_CHUNKS);
+    return done;
+}
+
+/* Off every list, so that nobody allocates from it any more; the descriptor still counts as used memory until chunk_forget. */
+static void retire(struct chunk *chunk) {
+    take(chunk, 0, CHUNK_SLICES);
+    unlink_from(&chunk->by_run);
+    unlink_from(&chunk->by_unit);
+    ring_remove(chunk);
+    chunk->longest = 0;
+    chunk->retired = true;
+    page_map_set_chunk((uintptr_t)chunk->base, NULL);
+}
+
+bool chunk_take_dirty(struct chunk **result, unsigned *start, unsigned *count, bool *whole) {
+    lock_take(&chunk_lock, LOCK_CHUNKS);
+    struct chunk *stop = hand;
+    struct chunk *chunk = hand;
+    bool found = false;
+    while (chunk && !found) {
+        if (chunk->dirty_free == 0) {
+            chunk = chunk->ring_next;
+            if (chunk == stop) {
+                break;
+            }
+            continue;
+        }
+        found = true;
+        hand = chunk;
+        *result = chunk;
+        *whole = chunk->free_slices == CHUNK_SLICES && !chunk->pinned;
+        if (*whole) {
+            *start = 0;
+            *count = CHUNK_SLICES;
+            retire(chunk);
+            break;
+        }
+        struct run_map both;
+        for (unsigned w = 0; w < RUN_MAP_WORDS; w++) {
+            both.words[w] = chunk->free.words[w] & chunk->dirty.words[w];
+        }
+        *start = run_next_set(&both, 0);
+        *count = run_next_clear(&both, *start) - *start;
+        take(chunk, *start, *count);
+        relink(chunk);
+    }
+    lock_give(&chunk_lock, LOCK_CHUNKS);
+    return found;
+}
+
+void chunk_return_slices(struct chunk *chunk, unsigned start, unsigned count, bool clean) {
+    lock_take(&chunk_lock, LOCK_CHUNKS);
+    if (clean) {
+        run_clear(&chunk->dirty, start, count);
+        fetch_add_relaxed(&page_counters.purged_bytes, (size_t)count << SLICE_SHIFT);
+        fetch_add_relaxed(&page_counters.purge_calls, 1);
+    }
+    give(chunk, start, count);
+    if (chunk->retired) {
+        chunk->retired = false;
+        page_map_set_chunk((uintptr_t)chunk->base, chunk);
+        ring_insert(chunk);
+    }
+    relink(chunk);
+    lock_give(&chunk_lock, LOCK_CHUNKS);
+}
+
+void chunk_forget(struct chunk *chunk) {
+    lock_take(&chunk_lock, LOCK_CHUNKS);
+    fetch_add_relaxed(&page_counters.purged_bytes, CHUNK_SIZE);
+    fetch_add_relaxed(&page_counters.purge_calls, 1);
+    fetch_sub_relaxed(&page_counters.used_bytes, CHUNK_SIZE);
+    fetch_sub_relaxed(&page_counters.chunk_bytes, CHUNK_SIZE);
+    chunk->ring_next = spare;
+    spare = chunk;
+    lock_give(&chunk_lock, LOCK_CHUNKS);
+}
+
+struct chunk *chunk_take_empty(void) {
+    lock_take(&chunk_lock, LOCK_CHUNKS);
+    struct chunk *chunk = NULL;
+    for (struct list_node *node = by_unit[UNIT_BINS - 1].first; node; node = node->next) {
+        struct chunk *candidate = LIST_ENTRY(node, struct chunk, by_unit);
+        if (!candidate->pinned && candidate->free_slices == CHUNK_SLICES) {
+            chunk = candidate;
+            retire(chunk);
+            break;
+        }
+    }
+    lock_give(&chunk_lock, LOCK_CHUNKS);
+    return chunk;
+}
+
+void chunk_each(void (*visit)(struct chunk *chunk, void *context), void *context) {
+    lock_take(&chunk_lock, LOCK_CHUNKS);
+    struct chunk *chunk = hand;
+    while (chunk) {
+        visit(chunk, context);
+        chunk = chunk->ring_next == hand ? NULL : chunk->ring_next;
+    }
+    lock_give(&chunk_lock, LOCK_CHUNKS);
+}
+
+void chunk_fork_take(void) {
+    lock_fork_take(&chunk_lock);
+}
+void chunk_fork_give(void) {
+    lock_fork_give(&chunk_lock);
+}

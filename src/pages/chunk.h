@@ -1,0 +1,92 @@
+/*
+ * Purpose: 2 MiB chunks of address space and the runs of 4 KiB slices cut from them: slabs (one aligned unit) and large blocks.
+ * Layer: pages. One lock (LOCK_CHUNKS) guards every chunk; it is never held across a call that gives memory back.
+ *
+ *   struct chunk (3328 bytes, out of line, in a metadata page of its own)
+ *   +--------------------------------------------+
+ *   | base, list nodes, counts                   |
+ *   | free map: 512 bits, set = free slice       |
+ *   | dirty map: 512 bits, set = may be backed   |
+ *   | span[512]: length of the large block that starts at a slice, else 0
+ *   | unit_info[32]: 64 bytes for whoever uses unit i (the slab layer)
+ *   +--------------------------------------------+
+ *
+ * States of a slice        free  dirty  who may do what
+ *   purged (or never used)   1     0    chunk_alloc_*; reads as zeros
+ *   free and dirty           1     1    chunk_alloc_*, purge takes it
+ *   in use                   0     x    its owner; x = it may have been backed before it was handed out
+ *
+ * Invariants (chunk_check): free_slices == bits of free; dirty_free == bits of free & dirty; free_units == whole units of free;
+ * longest >= the longest run of free; a chunk is on by_run[log2 longest] iff longest > 0, on by_unit[log2 |free_units|] iff that is > 0.
+ */
+#ifndef COLLAM_PAGES_CHUNK_H
+#define COLLAM_PAGES_CHUNK_H
+
+#include "base/list.h"
+#include "pages/run_map.h"
+
+enum { UNIT_INFO_BYTES = 64 };
+
+struct chunk {
+    char *base;
+    struct list_node by_run;
+    struct list_node by_unit;
+    struct chunk *ring_next; /* every chunk stands in one ring, in which the purging hand turns */
+    struct chunk *ring_back;
+    uint32_t free_units;
+    uint16_t free_slices;
+    uint16_t dirty_free;
+    uint16_t longest; /* upper bound; made exact when a search fails */
+    bool pinned;      /* part of the first mapping: never unmapped */
+    bool retired;     /* on its way to being unmapped: on no list */
+    struct run_map free;
+    struct run_map dirty;
+    uint16_t span[CHUNK_SLICES];
+    ALIGNED(64) unsigned char unit_info[CHUNK_UNITS][UNIT_INFO_BYTES];
+};
+
+_Static_assert(sizeof(struct chunk) <= 4096, "a chunk descriptor fits in one metadata page, which masking relies on");
+
+/* The address of a unit or slice, and back. The chunk of a unit_info is found by masking. */
+ALWAYS_INLINE char *chunk_unit_base(const struct chunk *chunk, unsigned unit) {
+    return chunk->base + ((size_t)unit << UNIT_SHIFT);
+}
+ALWAYS_INLINE struct chunk *chunk_of_unit_info(const void *info) {
+    return (struct chunk *)((uintptr_t)info & ~(uintptr_t)4095);
+}
+ALWAYS_INLINE unsigned unit_of_unit_info(const void *info) {
+    return (unsigned)(((uintptr_t)info & 4095) - offsetof(struct chunk, unit_info)) / UNIT_INFO_BYTES;
+}
+
+/* Takes one whole unit for a slab of this class, sets its class byte, and returns its unit_info (zeroed); NULL when out of memory. */
+void *chunk_take_unit(unsigned class_index);
+/* Gives a unit back. The first `touched` slices may have been written to. The unit_info must be zeroed by the caller. */
+void chunk_give_unit(void *unit_info, unsigned touched);
+
+/* Takes `slices` slices aligned to `align` slices (<= UNIT_SLICES) as a large block. *zeroed: all of it reads as zeros. NULL: no memory. */
+void *chunk_take_run(unsigned slices, unsigned align, bool *zeroed);
+/* Slices of the large block that starts at the address, 0 when none does. Lock-free; exact for a block the caller owns. */
+unsigned chunk_run_length(struct chunk *chunk, uintptr_t address);
+/* Gives a large block back; false when none starts there. */
+bool chunk_give_run(struct chunk *chunk, uintptr_t address);
+/* Changes the length of a large block in place; false when the slices behind it are not free. *zeroed: what was added reads as zeros. */
+bool chunk_resize_run(struct chunk *chunk, uintptr_t address, unsigned slices, bool *zeroed);
+
+/* For purging: takes one dirty free run out of use (see purge.c), *whole: it is the whole chunk, which then is off every list.
+ * False when nothing is dirty within one turn of the hand. */
+bool chunk_take_dirty(struct chunk **chunk, unsigned *start, unsigned *count, bool *whole);
+/* Ends what chunk_take_dirty began: the slices are free again, purged (`clean`) or not. */
+void chunk_return_slices(struct chunk *chunk, unsigned start, unsigned count, bool clean);
+/* The chunk was unmapped: its descriptor may be used again. */
+void chunk_forget(struct chunk *chunk);
+/* Takes one wholly free chunk off every list so that it can be unmapped; NULL when there is none. */
+struct chunk *chunk_take_empty(void);
+
+/* Calls visit for every chunk under the chunk lock. */
+void chunk_each(void (*visit)(struct chunk *chunk, void *context), void *context);
+void chunk_check(const struct chunk *chunk);
+
+void chunk_fork_take(void);
+void chunk_fork_give(void);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * Purpose: blocks above LARGE_MAX, or aligned beyond a unit, each a mapping of its own, found by its address.
+ * Layer: pages. One lock (LOCK_DIRECT) guards the table of mappings; it is not held across system calls.
+ */
+#ifndef COLLAM_PAGES_DIRECT_H
+#define COLLAM_PAGES_DIRECT_H
+
+#include "base/compiler.h"
+
+/* size > 0, align a power of two. Zeroed memory aligned to align; NULL when refused. */
+void *direct_take(size_t size, size_t align);
+/* Usable bytes of the direct block that starts at the address, 0 when none does. */
+size_t direct_size(uintptr_t address);
+/* False when no direct block starts there. */
+bool direct_give(uintptr_t address);
+/* Resizes, moving when needed; NULL when refused (the block is unchanged). The address must be a direct block's. */
+void *direct_resize(uintptr_t address, size_t new_size);
+/* Start of the direct block that contains the address, 0 when none does. For messages: looks at every mapping. */
+uintptr_t direct_containing(uintptr_t address);
+
+void direct_fork_take(void);
+void direct_fork_give(void);
+
+#endif

@@ -1,0 +1,17 @@
+/*
+ * Purpose: free memory goes back to the system as soon as more of it is dirty than the budget allows.
+ * Layer: pages. Called with no lock held; takes the chunk lock for moments only, never across a system call.
+ */
+#ifndef COLLAM_PAGES_PURGE_H
+#define COLLAM_PAGES_PURGE_H
+
+#include "base/compiler.h"
+
+/* Bytes that may stay free and dirty now. */
+size_t purge_budget(void);
+/* Purges down to half the budget if the budget is exceeded. Cheap when it is not. Called after memory was given back. */
+void purge_if_over_budget(void);
+/* Purges until at most `keep` bytes are dirty, and unmaps chunks that are wholly free. Returns true when anything went back. */
+bool purge_down_to(size_t keep);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * Purpose: runs of slices in the 512-bit maps of a chunk.
+ * Layer: pages. Pure functions; the caller holds the chunk lock.
+ */
+#ifndef COLLAM_PAGES_RUN_MAP_H
+#define COLLAM_PAGES_RUN_MAP_H
+
+#include "base/compiler.h"
+#include "config/geometry.h"
+
+enum { RUN_MAP_WORDS = CHUNK_SLICES / 64, RUN_NONE = CHUNK_SLICES };
+
+struct run_map {
+    uint64_t words[RUN_MAP_WORDS];
+};
+
+/* First set slice at or after `from`, and first clear one; RUN_NONE when there is none. */
+unsigned run_next_set(const struct run_map *map, unsigned from);
+unsigned run_next_clear(const struct run_map *map, unsigned from);
+/* Start of the run of set slices that ends just before `end`; `end` when the slice before is clear. */
+unsigned run_start_before(const struct run_map *map, unsigned end);
+/* Lowest start, a multiple of align, of `count` set slices; RUN_NONE when there is none. *longest becomes the longest run met. */
+unsigned run_find(const struct run_map *map, unsigned count, unsigned align, unsigned *longest);
+void run_set(struct run_map *map, unsigned start, unsigned count);
+void run_clear(struct run_map *map, unsigned start, unsigned count);
+unsigned run_count(const struct run_map *map, unsigned start, unsigned count);
+/* One bit per unit: set when all its slices are set. */
+uint32_t run_whole_units(const struct run_map *map);
+
+#endif

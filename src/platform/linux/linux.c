@@ -1,0 +1,155 @@
+/*
+ * Purpose: the platform contract on Linux.
+ * Layer: platform. State: the page size, written once with the same value by whoever comes first.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* MREMAP_MAYMOVE */
+#endif
+#include "base/bits.h"
+#include "platform/platform.h"
+#include "platform/syscall.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/single_threaded.h>
+#include <sys/syscall.h>
+
+static _Atomic(size_t) page_size;
+
+size_t platform_page_size(void) {
+    size_t size = load_relaxed(&page_size); /* relaxed: the value is self-contained, every writer writes the same one */
+    if (UNLIKELY(size == 0)) {
+        size = getauxval(AT_PAGESZ);
+        store_relaxed(&page_size, size);
+    }
+    return size;
+}
+
+static void *map_anywhere(size_t size) {
+    long result = syscall6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return syscall_failed(result) ? NULL : (void *)result;
+}
+
+void *platform_map(size_t size, size_t align) {
+    char *address = map_anywhere(size);
+    if (address == NULL || ((uintptr_t)address & (align - 1)) == 0) {
+        return address;
+    }
+    platform_unmap(address, size);
+    size_t padded;
+    if (__builtin_add_overflow(size, align - platform_page_size(), &padded)) {
+        return NULL;
+    }
+    address = map_anywhere(padded);
+    if (address == NULL) {
+        return NULL;
+    }
+    char *aligned = (char *)align_up((size_t)address, align);
+    size_t head = (size_t)(aligned - address);
+    size_t tail = padded - head - size;
+    if (head && !platform_unmap(address, head)) {
+        platform_unmap(address, padded);
+        return NULL;
+    }
+    if (tail && !platform_unmap(aligned + size, tail)) {
+        platform_unmap(aligned, size + tail);
+        return NULL;
+    }
+    return aligned;
+}
+
+bool platform_unmap(void *address, size_t size) {
+    return !syscall_failed(syscall6(SYS_munmap, (long)address, (long)size, 0, 0, 0, 0));
+}
+
+bool platform_purge(void *address, size_t size) {
+    return !syscall_failed(syscall6(SYS_madvise, (long)address, (long)size, MADV_DONTNEED, 0, 0, 0));
+}
+
+void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_move) {
+    long result = syscall6(SYS_mremap, (long)address, (long)old_size, (long)new_size, may_move ? MREMAP_MAYMOVE : 0, 0, 0);
+    return syscall_failed(result) ? NULL : (void *)result;
+}
+
+void platform_huge_pages(void *address, size_t size, bool wanted) {
+    (void)syscall6(SYS_madvise, (long)address, (long)size, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE, 0, 0, 0);
+}
+
+void platform_wait(_Atomic(uint32_t) *word, uint32_t value) {
+    (void)syscall6(SYS_futex, (long)word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, (long)value, 0, 0, 0);
+}
+
+void platform_wake_one(_Atomic(uint32_t) *word) {
+    (void)syscall6(SYS_futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, 0, 0, 0);
+}
+
+void platform_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#else
+    __asm__ volatile("yield");
+#endif
+}
+
+unsigned platform_cpu_count(void) {
+    uint64_t mask[128] = {0};
+    long bytes = syscall6(SYS_sched_getaffinity, 0, sizeof mask, (long)mask, 0, 0, 0);
+    unsigned count = 0;
+    for (long i = 0; i < bytes / 8; i++) {
+        count += (unsigned)__builtin_popcountll(mask[i]);
+    }
+    return count ? count : 1;
+}
+
+unsigned platform_cpu(void) {
+    unsigned cpu = 0;
+    (void)syscall6(SYS_getcpu, (long)&cpu, 0, 0, 0, 0, 0);
+    return cpu;
+}
+
+uint32_t platform_thread_id(void) {
+    return (uint32_t)syscall6(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+uint32_t platform_process_id(void) {
+    return (uint32_t)syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+bool platform_single_threaded(void) {
+    return __libc_single_threaded != 0;
+}
+
+bool platform_secure_start(void) {
+    return getauxval(AT_SECURE) != 0;
+}
+
+void platform_write(int descriptor, const char *text, size_t length) {
+    while (length) {
+        long written = syscall6(SYS_write, descriptor, (long)text, (long)length, 0, 0, 0);
+        if (written == -4 /* EINTR */) {
+            continue;
+        }
+        if (written <= 0) {
+            return;
+        }
+        text += written;
+        length -= (size_t)written;
+    }
+}
+
+int platform_create_file(const char *path) {
+    long result = syscall6(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600, 0, 0);
+    return syscall_failed(result) ? -1 : (int)result;
+}
+
+void platform_close(int descriptor) {
+    (void)syscall6(SYS_close, descriptor, 0, 0, 0, 0, 0);
+}
+
+void platform_abort(void) {
+    abort();
+}

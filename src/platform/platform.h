@@ -1,0 +1,65 @@
+/*
+ * Purpose: the whole contract with the operating system. The build picks linux/ or fake/.
+ * Layer: platform. Never logs, never reads options, never touches errno, never calls a libc function that could allocate.
+ *
+ * All addresses and sizes given are multiples of platform_page_size() unless said otherwise. Every function may be called from any
+ * thread at any time, also before constructors have run.
+ */
+#ifndef COLLAM_PLATFORM_PLATFORM_H
+#define COLLAM_PLATFORM_PLATFORM_H
+
+#include "base/atomic.h"
+#include "base/compiler.h"
+
+/* Size of an OS page: a power of two, 4 KiB to 64 KiB. */
+size_t platform_page_size(void);
+
+/* Maps size bytes of zeroed private memory at an address that is a multiple of align (a power of two >= page size).
+ * Pages cost memory only once touched. Returns NULL when the system refuses; nothing is left mapped then. */
+void *platform_map(size_t size, size_t align);
+
+/* Gives the range back. False when the system refuses, as it may when unmapping the middle of a mapping needs one mapping more
+ * than it allows: the range is then still mapped and untouched. */
+bool platform_unmap(void *address, size_t size);
+
+/* Forgets the contents: afterwards the pages cost no memory and read as zeros. False when refused: contents are then undefined. */
+bool platform_purge(void *address, size_t size);
+
+/* Resizes a whole mapping, contents kept up to the smaller size; new bytes are zero. With may_move the address may change.
+ * Returns the address, or NULL with nothing changed. */
+void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_move);
+
+/* Advises for or against huge pages in the range. A hint: no result. */
+void platform_huge_pages(void *address, size_t size, bool wanted);
+
+/* Sleeps while *word == value, until woken; may return early. */
+void platform_wait(_Atomic(uint32_t) *word, uint32_t value);
+void platform_wake_one(_Atomic(uint32_t) *word);
+
+/* Lets the processor know that this is a waiting loop. */
+void platform_pause(void);
+
+/* CPUs this process may use (>= 1). The CPU the caller runs on now. */
+unsigned platform_cpu_count(void);
+unsigned platform_cpu(void);
+
+/* An id of the calling thread, unique among live threads of the machine; never 0. */
+uint32_t platform_thread_id(void);
+uint32_t platform_process_id(void);
+
+/* True while the process is known to have one thread only. */
+bool platform_single_threaded(void);
+
+/* True in a set-user-id (or otherwise privileged) start. */
+bool platform_secure_start(void);
+
+/* Writes all of it to the descriptor, or as much as can be. */
+void platform_write(int descriptor, const char *text, size_t length);
+/* Creates or truncates a file that only its owner may read, refusing links; returns a descriptor or -1. */
+int platform_create_file(const char *path);
+void platform_close(int descriptor);
+
+/* Ends the process as abort() does. */
+_Noreturn void platform_abort(void);
+
+#endif

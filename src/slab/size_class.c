@@ -1,0 +1,40 @@
+/*
+ * Purpose: see size_class.h.
+ * Layer: slab.
+ */
+#include "slab/size_class.h"
+
+#define BLOCKS(bytes) (UNIT_SIZE / (bytes))
+#define CACHE(bytes)                                                                                                                       \
+    (MAGAZINE_BYTES / (bytes) >= MAGAZINE_SLOTS ? MAGAZINE_SLOTS - 1 : MAGAZINE_BYTES / (bytes) < 1 ? 1 : MAGAZINE_BYTES / (bytes))
+
+const struct size_class size_classes[CLASS_COUNT] = {
+#define CLASS(index, bytes) [index] = {(bytes), BLOCKS(bytes), (BLOCKS(bytes) + 63) / 64, CACHE(bytes)},
+#include "slab/size_class.def"
+#undef CLASS
+};
+
+const uint32_t class_reciprocal[CLASS_TABLE] = {
+#define CLASS(index, bytes) [index] = (uint32_t)((((uint64_t)1 << 32) + (bytes)-1) / (bytes)),
+#include "slab/size_class.def"
+#undef CLASS
+};
+
+/* Sizes up to 1 KiB: step s holds sizes (s - 1) * 16 + 1 ... s * 16. */
+#define S1(s) (uint8_t)((s) <= 1 ? 1 : (s) <= 16 ? (s) : (s) <= 32 ? 16 + ((s)-15) / 2 : 24 + ((s)-29) / 4)
+#define S4(s) S1(s), S1((s) + 1), S1((s) + 2), S1((s) + 3)
+#define S16(s) S4(s), S4((s) + 4), S4((s) + 8), S4((s) + 12)
+
+const uint8_t class_by_step[CLASS_STEP_MAX] = {S16(0), S16(16), S16(32), S16(48), S1(64)};
+
+unsigned size_class_aligned(size_t size, size_t align) {
+    size = align_up(size ? size : 1, align);
+    if (size > SMALL_MAX) {
+        return 0;
+    }
+    unsigned class_index = size_class_of(size);
+    while (class_index < CLASS_COUNT && (size_classes[class_index].size & (align - 1)) != 0) {
+        class_index++;
+    }
+    return class_index < CLASS_COUNT ? class_index : 0;
+}

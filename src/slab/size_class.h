@@ -1,0 +1,58 @@
+/*
+ * Purpose: from a size to its class and back, and from an offset in a slab to a block index.
+ * Layer: slab. Constant tables, made from size_class.def at compile time.
+ *
+ * Division by the class size is a multiplication: with reciprocal = ceil(2^32 / size) and an offset below 2^16, the high 32 bits of
+ * offset * reciprocal are offset / size, and the low 32 bits are below reciprocal exactly when the remainder is 0 (Lemire, Kaser,
+ * Kurz: "Faster remainder by direct computation", 2019). tests/unit tries every offset of every class.
+ */
+#ifndef COLLAM_SLAB_SIZE_CLASS_H
+#define COLLAM_SLAB_SIZE_CLASS_H
+
+#include "base/bits.h"
+#include "config/geometry.h"
+
+enum { CLASS_COUNT = 61, CLASS_TABLE = 64, CLASS_STEP_MAX = SMALL_TABLE_MAX / BLOCK_ALIGN + 1 };
+
+struct size_class {
+    uint16_t size;
+    uint16_t blocks; /* in a slab */
+    uint16_t words;  /* of a slab's bitmap */
+    uint16_t cache;  /* blocks a magazine may hold at most */
+};
+
+extern const struct size_class size_classes[CLASS_COUNT];
+extern const uint32_t class_reciprocal[CLASS_TABLE];
+/* Class of a size <= SMALL_TABLE_MAX, by (size + 15) / 16. */
+extern const uint8_t class_by_step[CLASS_STEP_MAX];
+
+/* SMALL_TABLE_MAX < size <= SMALL_MAX */
+ALWAYS_INLINE unsigned size_class_medium(size_t size) {
+    size_t s = size - 1;
+    unsigned log = highest_bit(s);
+    if (size <= 4096) {
+        return 33 + (log - 10) * 8 + ((unsigned)(s >> (log - 3)) & 7);
+    }
+    return 49 + (log - 12) * 4 + ((unsigned)(s >> (log - 2)) & 3);
+}
+
+/* size <= SMALL_MAX */
+ALWAYS_INLINE unsigned size_class_of(size_t size) {
+    return size <= SMALL_TABLE_MAX ? class_by_step[(size + BLOCK_ALIGN - 1) / BLOCK_ALIGN] : size_class_medium(size);
+}
+
+/* The smallest class whose blocks are >= size and all aligned to align (a power of two <= 4096); 0 when there is none. */
+unsigned size_class_aligned(size_t size, size_t align);
+
+/* Offset of an address in its slab, scaled: see block_index and block_begins. */
+ALWAYS_INLINE uint64_t block_scaled(uintptr_t address, unsigned class_index) {
+    return (address & (UNIT_SIZE - 1)) * (uint64_t)class_reciprocal[class_index];
+}
+ALWAYS_INLINE unsigned block_index(uint64_t scaled) {
+    return (unsigned)(scaled >> 32);
+}
+ALWAYS_INLINE bool block_begins(uint64_t scaled, unsigned class_index) {
+    return (uint32_t)scaled < class_reciprocal[class_index];
+}
+
+#endif

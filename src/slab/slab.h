@@ -1,0 +1,60 @@
+/*
+ * Purpose: a slab is one 64 KiB unit cut into blocks of one size class; what is free is one bit per block, kept out of line.
+ * Layer: slab. Owner: the bin (shard, class) the slab belongs to; every function here is called under that bin's lock unless it says
+ * otherwise. Nothing is ever written into the unit itself.
+ *
+ *   struct slab (64 bytes, in the chunk descriptor)        bitmap: set = free, here or in `inline_words`
+ *   | list node | words -> | inline_words[3] | counts |  ->  | 64 blocks | 64 blocks | ...
+ *
+ * A block is in exactly one state: free here (bit set), or out (bit clear): in some thread's magazine or in the program's hands.
+ *
+ * Invariants (slab_check): free == set bits; free <= blocks; blocks at index >= fresh were never handed out and are free.
+ */
+#ifndef COLLAM_SLAB_SLAB_H
+#define COLLAM_SLAB_SLAB_H
+
+#include "base/atomic.h"
+#include "base/list.h"
+#include "slab/size_class.h"
+
+/* Written under the bin's lock, relaxed; read relaxed without it by checks on a block that the caller owns (its bit does not change). */
+typedef _Atomic(uint64_t) bitmap_word;
+
+struct slab {
+    struct list_node node; /* in one of its bin's lists while any block is free */
+    bitmap_word *words;
+    bitmap_word inline_words[3];
+    _Atomic(uint8_t) class_index; /* 0 while the unit is no slab. Read without the lock to find the bin; confirmed under it */
+    _Atomic(uint8_t) shard;       /* likewise */
+    uint8_t fullness;             /* which list of the bin it stands in */
+    uint8_t hint;                 /* no set bit in words before this one */
+    uint16_t free;
+    uint16_t fresh;
+    uint16_t blocks;
+};
+
+_Static_assert(sizeof(struct slab) == 64, "one cache line in the chunk descriptor");
+
+enum slab_event { SLAB_NOTHING, SLAB_DOUBLE_FREE };
+
+/* A new slab for this class, all blocks free; NULL when out of memory. No lock needed: nobody else knows it yet. */
+struct slab *slab_create(unsigned class_index, unsigned shard);
+/* The slab, wholly free and on no list, gives its unit back to its chunk. */
+void slab_destroy(struct slab *slab);
+
+/* The slab that holds the address, if its class byte is not 0. Lock-free; valid as long as the caller owns a block of it. */
+struct slab *slab_of(uintptr_t address);
+char *slab_base(const struct slab *slab);
+
+/* Takes up to `want` free blocks, lowest address first, into out[0...]; returns how many. */
+unsigned slab_claim(struct slab *slab, void **out, unsigned want);
+/* Puts block `index` back. SLAB_DOUBLE_FREE: it was free already, nothing changed. */
+enum slab_event slab_put(struct slab *slab, unsigned index);
+
+/* Without a lock only for a block that the caller believes to own: true then proves it wrong. */
+ALWAYS_INLINE bool slab_is_free(const struct slab *slab, unsigned index) {
+    return load_relaxed(&slab->words[index / 64]) >> (index % 64) & 1;
+}
+void slab_check(const struct slab *slab);
+
+#endif
