@@ -127,7 +127,7 @@ def main():
         src = pathlib.Path(sys.argv[2]) / "src"
         layers = Layers((src / "LAYERS.md").read_text())
         if mode == "includes":
-            files = [f for f in src.rglob("*") if f.suffix in (".c", ".h", ".def")]
+            files = [f for f in src.rglob("*") if f.suffix in (".c", ".cc", ".h", ".def")]
             wrong = check_includes(layers, {str(f.relative_to(src)): f.read_text() for f in files})
         else:
             wrong = check_symbols(layers, *read_objects(sys.argv[3], sys.argv[4:]))
