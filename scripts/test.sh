@@ -18,7 +18,8 @@ cd "$root"
 
 need_build_tools
 need clang=clang clang++=clang clang-format=clang-format clang-tidy=clang-tidy cppcheck=cppcheck shellcheck=shellcheck \
-    valgrind=valgrind spin=spin pkg-config=pkg-config setarch=util-linux cargo=cargo rustc=rustc libcmocka-dev libclang-rt-14-dev
+    valgrind=valgrind spin=spin pkg-config=pkg-config setarch=util-linux cargo=cargo rustc=rustc libcmocka-dev
+need "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" # libFuzzer
 if [ -x scripts/install-programs.sh ]; then
     scripts/install-programs.sh || die "scripts/install-programs.sh could not install the programs the tests run"
 fi

@@ -32,8 +32,9 @@ served() {
 
 # has_own_malloc FILE yes|no: whether the executable itself contains malloc.
 has_own_malloc() {
-    local found=no
-    nm "$1" | grep -q ' T malloc$' && found=yes
+    local found=no symbols
+    symbols=$(nm "$1")
+    [[ $symbols == *" T malloc"$'\n'* ]] && found=yes
     [ "$found" = "$2" ] || fail "$1 contains malloc: $found"
 }
 
@@ -64,9 +65,9 @@ link)
     ;;
 link_cxx)
     c++ -std=c++17 -O1 main.cc -o main -L"$library" -lcollam -Wl,-rpath,"$library"
-    served 5000 ./main
+    served 3000 ./main
     c++ -std=c++17 -O1 main.cc -o main "$library/libcollam.a"
-    served 5000 ./main
+    served 3000 ./main
     ;;
 archive)
     link_line "$library/libcollam.a"
@@ -79,7 +80,7 @@ static)
     link_line -static-pie -fPIE -L"$library" -lcollam
     served 8000 ./main
     c++ -std=c++17 -O1 -static main.cc -o main "$library/libcollam.a"
-    served 5000 ./main
+    served 3000 ./main
     ;;
 opened)
     cc -O1 opened.c -o opened

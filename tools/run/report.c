@@ -49,12 +49,12 @@ static struct counts read_counts(const struct run_stats *stats, const struct run
                       {"live_bytes", &counts.live_bytes}};
         const size_t kinds = sizeof wanted / sizeof wanted[0];
         size_t seen = 0;
-        char name[64];
-        uint64_t value;
-        while (fscanf(file, "%63s %" SCNu64, name, &value) == 2) {
-            for (size_t i = 0; i < kinds; i++) {
-                if (strcmp(name, wanted[i].name) == 0) {
-                    *wanted[i].value = value;
+        char line[256];
+        while (fgets(line, sizeof line, file) != NULL) {
+            char *blank = strchr(line, ' ');
+            for (size_t i = 0; blank != NULL && i < kinds; i++) {
+                if (strncmp(line, wanted[i].name, (size_t)(blank - line)) == 0 && wanted[i].name[blank - line] == 0) {
+                    *wanted[i].value = strtoull(blank + 1, NULL, 10);
                     seen++;
                 }
             }
