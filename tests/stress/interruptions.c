@@ -1,0 +1,121 @@
+/*
+ * Purpose: threads that are interrupted or cancelled. The allocator may be interrupted anywhere; what a handler may do is what
+ * POSIX lets it do, which leaves allocation out unless the program knows that no call was interrupted.
+ */
+#include "stress.h"
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/time.h>
+#include <time.h>
+
+static _Atomic size_t signals_seen;
+static void *known_block;
+
+static void on_signal(int number) {
+    int saved = errno;
+    signals_seen++;
+    errno = number + 1000;
+    if (known_block)
+        check_block(known_block);
+    errno = saved;
+}
+
+static _Atomic bool stop;
+
+static void *work_until_stopped(void *argument) {
+    size_t seed = (size_t)(uintptr_t)argument;
+    void *block[200] = {0};
+    while (!stop) {
+        size_t slot = next_number(&seed) % 200, kind = next_number(&seed) % 100;
+        check_and_free(block[slot]);
+        block[slot] = make_block(next_number(&seed) % (kind < 80 ? 1000 : kind < 97 ? 50000 : 2000000), seed);
+    }
+    for (size_t i = 0; i < 200; i++)
+        check_and_free(block[i]);
+    return NULL;
+}
+
+static void sleep_for(double seconds) {
+    struct timespec left = {.tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    while (nanosleep(&left, &left) && errno == EINTR)
+        ;
+}
+
+int stress_signals(void) {
+    known_block = make_block(1000, 4711);
+    struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: system calls are interrupted too */
+    sigaction(SIGVTALRM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL);
+    pthread_t thread[4];
+    for (size_t i = 0; i < 4; i++)
+        thread[i] = start(work_until_stopped, (void *)(i + 1));
+    struct itimerval often = {{0, 200}, {0, 200}};
+    setitimer(ITIMER_VIRTUAL, &often, NULL);
+    for (int i = 0; i < (long_form ? 60000 : 3000); i++) {
+        pthread_kill(thread[i % 4], SIGUSR1);
+        sleep_for(0.0005);
+    }
+    setitimer(ITIMER_VIRTUAL, &(struct itimerval){0}, NULL);
+    stop = true;
+    for (size_t i = 0; i < 4; i++)
+        join(thread[i]);
+    check_and_free(known_block);
+    printf("%zu signals\n", (size_t)signals_seen);
+    REQUIRE(signals_seen > 1000, "the handler hardly ran");
+    return 0;
+}
+
+static _Atomic size_t cleaned_up, at_the_point;
+
+static void clean_up(void *block) {
+    check_and_free(*(void **)block);
+    use_every_kind(7);
+    cleaned_up++;
+}
+
+static void *work_until_cancelled(void *argument) {
+    static _Thread_local size_t seed;
+    seed = (size_t)(uintptr_t)argument;
+    void *block = make_block(100, seed);
+    pthread_cleanup_push(clean_up, &block);
+    for (;;) {
+        block = grow_block(block, next_number(&seed) % (next_number(&seed) % 20 ? 4000 : 3000000));
+        pthread_testcancel();
+    }
+    pthread_cleanup_pop(1);
+    return NULL;
+}
+
+/* With a cancellation pending, every call must still come back. */
+static void *allocate_with_cancellation_pending(void *argument) {
+    pthread_cancel(pthread_self());
+    for (size_t i = 0; i < 20; i++)
+        use_every_kind(i);
+    malloc_trim(0);
+    (void)mallinfo2();
+    at_the_point++;
+    pthread_testcancel();
+    REQUIRE(false, "was not cancelled");
+    return argument;
+}
+
+int stress_cancelled(void) {
+    size_t all = long_form ? 20000 : 300;
+    long resident = 0;
+    for (size_t i = 0; i < all; i++) {
+        pthread_t thread = start(work_until_cancelled, (void *)(i + 1));
+        if (i % 3 == 0)
+            sleep_for(0.0002);
+        pthread_cancel(thread);
+        join(thread);
+        if (i == all / 3)
+            resident = resident_kib();
+    }
+    long grown = resident_kib() - resident;
+    REQUIRE(grown < 4096, "cancelled threads leave %ld KiB", grown);
+    for (int i = 0; i < 20; i++)
+        join(start(allocate_with_cancellation_pending, NULL));
+    REQUIRE(at_the_point == 20, "a call of the allocator was a cancellation point");
+    printf("%zu threads cancelled, %zu of them inside their work\n", all, (size_t)cleaned_up);
+    return 0;
+}
