@@ -28,6 +28,7 @@ extern "C" {
     fn collam_realloc(block: *mut c_void, size: usize) -> *mut c_void;
     fn collam_aligned_alloc(alignment: usize, size: usize) -> *mut c_void;
     fn collam_free(block: *mut c_void);
+    fn collam_free_aligned_sized(block: *mut c_void, alignment: usize, size: usize);
     fn collam_usable_size(block: *mut c_void) -> usize;
 }
 
@@ -60,8 +61,13 @@ unsafe impl GlobalAlloc for Collam {
     }
 
     #[inline]
-    unsafe fn dealloc(&self, block: *mut u8, _layout: Layout) {
-        collam_free(block.cast());
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // A layout that is not the block's is reported in debug builds; comparing it costs more than freeing does.
+        if cfg!(debug_assertions) {
+            collam_free_aligned_sized(block.cast(), layout.align(), layout.size());
+        } else {
+            collam_free(block.cast());
+        }
     }
 
     #[inline]
