@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # gdb: breaks in a program that itself runs on the library, prints its data, edits its memory, and calls malloc in it where gdb can call.
 . "$(dirname "$0")/lib.sh" "$@"
+# gdb defines operator new and delete itself, over malloc.
+export OWN_ALLOCATOR='([^ ]*/)?gdb'
 need gdb gcc
 cat >work.c <<'C'
 #include <stdio.h>

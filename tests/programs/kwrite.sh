@@ -35,13 +35,15 @@ START
 mkdir trace
 chmod +x start
 serve dbus-run-session -- ./start
+wait_for 20 test -s pid
+STUCK=$(cat pid)
 window=
 shown() {
     window=$(xdotool search --onlyvisible --name 'text.c' | head -1)
     [ -n "$window" ] && import -window "$window" shot.png && tesseract shot.png read --psm 6 && grep -q 'BRIDGE' read.txt
 }
 wait_for 60 shown
-prove_mapped "$(cat pid)"
+prove_mapped "$STUCK"
 cat read.txt
 for word in HARVEST BRIDGE COPPER LANTERN; do grep -q "$word" read.txt || fail "the picture does not show '$word': $(head -3 read.txt)"; done
 different=$(compare -metric AE shot.png blank.png null: 2>&1 || true)

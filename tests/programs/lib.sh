@@ -27,6 +27,7 @@ mkdir "$LOGS"
 exec 3>&1 >"$LOGS/script" 2>&1
 
 SERVER=
+STUCK=
 SERVERS=()
 PROVED=0
 # Libraries or executables, as an extended regular expression, that may keep allocating by themselves in this program.
@@ -46,7 +47,7 @@ pick() { if [ "$FORM" = short ]; then echo "$1"; else echo "$2"; fi; }
 
 # Called on every way out: stops the servers, then applies the checks that no script may forget.
 finish() {
-    local status=$? pid found
+    local status=$? pid found log
     trap - EXIT
     set +e
     for pid in "${SERVERS[@]}"; do stop "$pid"; done
@@ -60,8 +61,9 @@ finish() {
         status=1
     fi
     if [ "$status" != 0 ] && [ "$status" != 77 ]; then
-        say "--- last lines of the log of $NAME (exit $status)"
-        tail -n 25 "$LOGS/script" >&3
+        for log in "$LOGS"/*; do
+            [ ! -s "$log" ] || say "--- last lines of $(basename "$log") (exit $status): $(tail -n 25 "$log" | tr -d '\0' | cut -c1-300)"
+        done
         [ -z "${KEEP-}" ] || say "--- kept: $WORK"
     fi
     { [ -n "${KEEP-}" ] && [ "$status" != 0 ]; } || rm -rf "$WORK"
@@ -174,7 +176,14 @@ stop() {
     kill -KILL "$pid" 2>/dev/null || true
 }
 
-# Waits until a command succeeds, at most SECONDS.
+# Writes to the log where a process stands, for a wait that was in vain.
+where() {
+    [ -d "/proc/$1" ] || { echo "process $1 is gone"; return 0; }
+    grep -h State "/proc/$1"/task/*/status || true
+    timeout 60 gdb -q -batch -nx -p "$1" -ex 'thread apply all backtrace 12' >"$LOGS/where" 2>&1 || true
+}
+
+# Waits until a command succeeds, at most SECONDS. STUCK, where set, is the process that is waited for.
 wait_for() {
     local i limit=$(($1 * 10))
     shift
@@ -182,6 +191,7 @@ wait_for() {
         if "$@" >/dev/null 2>&1; then return 0; fi
         sleep 0.1
     done
+    [ -z "$STUCK" ] || where "$STUCK"
     fail "waited in vain for: $*"
 }
 

@@ -7,7 +7,7 @@ echo '#include <string.h>'
 echo 'struct node { struct node *next; unsigned key; double weight; char name[24]; };'
 for ((i = 0; i < n; i++)); do
     cat <<C
-static unsigned f$i(unsigned x, struct node *list)
+__attribute__((noinline)) static unsigned f$i(unsigned x, struct node *list)
 {
     unsigned table[16], sum = $i;
     for (unsigned k = 0; k < 16; k++)
