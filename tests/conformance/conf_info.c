@@ -140,19 +140,25 @@ static size_t last_number_after(const char *text, const char *label) {
 
 static void malloc_stats_prints_what_is_in_use(void **state) {
     (void)state;
-    size_t before = last_number_after(captured(print_stats), "in use bytes");
+    const char *in_use_label = on_collam() ? "live_bytes" : "in use bytes", *system_label = on_collam() ? "mapped_bytes" : "system bytes";
+    size_t before = last_number_after(captured(print_stats), in_use_label);
     hold(SMALL_COUNT, SMALL_SIZE);
     const char *text = captured(print_stats);
-    size_t used = last_number_after(text, "in use bytes"), system_bytes = last_number_after(text, "system bytes");
-    assert_near(used - before, small_bytes, "in use bytes");
+    size_t used = last_number_after(text, in_use_label), system_bytes = last_number_after(text, system_label);
+    assert_near(used - before, small_bytes, "bytes in use");
     assert_true(system_bytes >= used);
     release(SMALL_COUNT);
 }
 
 static void malloc_info_takes_no_option(void **state) {
     (void)state;
-    assert_int_equal(malloc_info(1, stderr), EINVAL);
-    assert_int_equal(malloc_info(-1, stderr), EINVAL);
+    /* glibc returns EINVAL, its manual says -1 with errno EINVAL */
+    static const int refused[] = {1, -1, INT32_MAX};
+    for (size_t i = 0; i < 3; i++) {
+        errno = 0;
+        int result = malloc_info(refused[i], stderr);
+        assert_true(result == EINVAL || (result == -1 && errno == EINVAL));
+    }
     const char *text = captured(print_info);
     assert_int_equal(strncmp(text, "<malloc version=\"1\">", 20), 0);
     assert_non_null(strstr(text, "</malloc>"));

@@ -8,7 +8,7 @@ static char zeroed[256] __attribute__((aligned(64)));
 
 static void resize(void *pointer, size_t size) {
     void *moved = realloc(opaque_pointer(pointer), opaque(size));
-    dprintf(1, "realloc gave %p\n", moved);
+    say(1, "realloc gave %p\n", moved);
 }
 
 void fault_realloc_freed(void) {
@@ -16,26 +16,29 @@ void fault_realloc_freed(void) {
     void *block = get(64);
     size_t usable = malloc_usable_size(block);
     drop(block);
-    expect_double_free("realloc(%p, 1000)", block, usable);
+    expect_double_free("realloc", block, usable);
     resize(block, 1000);
 }
 
-static void realloc_given_back(void *block) {
+static void realloc_given_back(void *block, bool mapping) {
     drop(block);
-    expect_no_block("realloc(%p, 1000)", block);
+    if (mapping)
+        expect_no_block("realloc", block);
+    else
+        expect_double_free_of_pages("realloc", block);
     resize(block, 1000);
 }
 
 void fault_realloc_freed_large(void) {
-    realloc_given_back(get(200000));
+    realloc_given_back(get(200000), false);
 }
 
 void fault_realloc_freed_direct(void) {
-    realloc_given_back(get(8u << 20));
+    realloc_given_back(get(8u << 20), true);
 }
 
 static void realloc_inside(char *block, size_t offset) {
-    expect_interior("realloc(%p, 1000)", block + offset, block, malloc_usable_size(block));
+    expect_interior("realloc", block + offset, block, malloc_usable_size(block));
     resize(block + offset, 1000);
 }
 
@@ -57,7 +60,7 @@ void fault_realloc_interior_direct(void) {
 
 static void realloc_no_block(void *pointer) {
     watch(64);
-    expect_no_block("realloc(%p, 1000)", pointer);
+    expect_no_block("realloc", pointer);
     resize(pointer, 1000);
 }
 
@@ -92,7 +95,7 @@ void fault_realloc_freed_to_zero(void) {
     void *block = get(64);
     size_t usable = malloc_usable_size(block);
     drop(block);
-    expect_double_free("realloc(%p, 0)", block, usable);
+    expect_double_free("realloc", block, usable);
     resize(block, 0);
 }
 
@@ -101,44 +104,44 @@ void fault_reallocarray_freed(void) {
     void *block = get(64);
     size_t usable = malloc_usable_size(block);
     drop(block);
-    expect_double_free("reallocarray(%p, 10, 100)", block, usable);
-    dprintf(1, "reallocarray gave %p\n", reallocarray(opaque_pointer(block), opaque(10), opaque(100)));
+    expect_double_free("reallocarray", block, usable);
+    say(1, "reallocarray gave %p\n", reallocarray(opaque_pointer(block), opaque(10), opaque(100)));
 }
 
 /* --- sizes ------------------------------------------------------------------------------------------------------------- */
 
-static void free_with_size(void *block, size_t size, const char *call) {
+static void free_with_size(void *block, size_t size) {
     if (!free_sized)
         absent();
-    expect_mismatch(call, block, malloc_usable_size(block));
+    expect_wrong_size("free_sized", block, size, malloc_usable_size(block));
     free_sized(opaque_pointer(block), opaque(size));
 }
 
 void fault_free_sized_too_large(void) {
-    free_with_size(get(64), 100, "free_sized(%p, 100)");
+    free_with_size(get(64), 100);
 }
 
 void fault_free_sized_too_small(void) {
-    free_with_size(get(1000), 100, "free_sized(%p, 100)");
+    free_with_size(get(1000), 100);
 }
 
 void fault_free_sized_large(void) {
-    free_with_size(get(200000), 300000, "free_sized(%p, 300000)");
+    free_with_size(get(200000), 300000);
 }
 
 void fault_free_sized_direct(void) {
-    free_with_size(get(8u << 20), 100, "free_sized(%p, 100)");
+    free_with_size(get(8u << 20), 100);
 }
 
 void fault_free_sized_of_aligned(void) {
-    free_with_size(memalign(4096, opaque(100)), 20000, "free_sized(%p, 20000)");
+    free_with_size(memalign(4096, opaque(100)), 20000);
 }
 
 void fault_free_aligned_sized_wrong_size(void) {
     if (!free_aligned_sized)
         absent();
     void *block = aligned_alloc(64, opaque(128));
-    expect_mismatch("free_aligned_sized(%p, 64, 1000)", block, malloc_usable_size(block));
+    expect_wrong_size("free_aligned_sized", block, 1000, malloc_usable_size(block));
     free_aligned_sized(block, 64, opaque(1000));
 }
 
@@ -148,25 +151,25 @@ void fault_free_aligned_sized_wrong_alignment(void) {
     char *block = get(48);
     if ((uintptr_t)block % 4096 == 0)
         block = get(48);
-    expect_mismatch("free_aligned_sized(%p, 4096, 48)", block, malloc_usable_size(block));
+    expect_wrong_alignment("free_aligned_sized", block, 4096, malloc_usable_size(block));
     free_aligned_sized(block, opaque(4096), opaque(48));
 }
 
 void fault_delete_sized_wrong(void) {
     void *block = _Znwm(opaque(64));
-    expect_mismatch("operator delete(%p, 500)", block, malloc_usable_size(block));
+    expect_wrong_size("operator delete", block, 500, malloc_usable_size(block));
     _ZdlPvm(opaque_pointer(block), opaque(500));
 }
 
 void fault_delete_array_sized_wrong(void) {
     void *block = _Znwm(opaque(3000));
-    expect_mismatch("operator delete[](%p, 30)", block, malloc_usable_size(block));
+    expect_wrong_size("operator delete[]", block, 30, malloc_usable_size(block));
     _ZdaPvm(opaque_pointer(block), opaque(30));
 }
 
 void fault_delete_aligned_sized_wrong(void) {
     void *block = _ZnwmSt11align_val_t(opaque(128), 64);
-    expect_mismatch("operator delete(%p, 1000, 64)", block, malloc_usable_size(block));
+    expect_wrong_size("operator delete", block, 1000, malloc_usable_size(block));
     _ZdlPvmSt11align_val_t(opaque_pointer(block), opaque(1000), 64);
 }
 
@@ -177,7 +180,7 @@ void fault_free_sized_freed(void) {
     void *block = get(64);
     size_t usable = malloc_usable_size(block);
     drop(block);
-    expect_double_free("free_sized(%p, 64)", block, usable);
+    expect_double_free("free_sized", block, usable);
     free_sized(opaque_pointer(block), opaque(64));
 }
 
@@ -186,21 +189,21 @@ void fault_free_sized_stack(void) {
         absent();
     char local[256] __attribute__((aligned(64)));
     memset(local, 0, sizeof local);
-    expect_no_block("free_sized(%p, 64)", local + 64);
+    expect_no_block("free_sized", local + 64);
     free_sized(opaque_pointer(local + 64), opaque(64));
 }
 
 void fault_delete_interior(void) {
     char *block = _Znwm(opaque(64));
     watch(64);
-    expect_interior("operator delete(%p)", block + 16, block, malloc_usable_size(block));
+    expect_interior("operator delete", block + 16, block, malloc_usable_size(block));
     _ZdlPv(opaque_pointer(block + 16));
 }
 
 void fault_delete_stack(void) {
     char local[256] __attribute__((aligned(64)));
     memset(local, 0, sizeof local);
-    expect_no_block("operator delete(%p)", local + 64);
+    expect_no_block("operator delete", local + 64);
     _ZdlPv(opaque_pointer(local + 64));
 }
 

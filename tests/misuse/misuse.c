@@ -24,31 +24,31 @@ static size_t watched_count;
 static uintptr_t more[MORE];
 
 void expect_double_free(const char *call, const void *pointer, size_t size) {
-    dprintf(1, "expect: collam: ");
-    dprintf(1, call, pointer);
-    dprintf(1, ": double free of a %zu-byte block\n", size);
+    say(1, "expect: collam: %s(%p): double free of a %zu-byte block\n", call, pointer, size);
+}
+
+void expect_double_free_of_pages(const char *call, const void *pointer) {
+    say(1, "expect: collam: %s(%p): double free of a large block\n", call, pointer);
 }
 
 void expect_interior(const char *call, const void *pointer, const void *block, size_t size) {
-    dprintf(1, "expect: collam: ");
-    dprintf(1, call, pointer);
-    dprintf(1, ": pointer into the middle of a %zu-byte block at %p\n", size, block);
+    say(1, "expect: collam: %s(%p): pointer into the middle of a %zu-byte block at %p\n", call, pointer, size, block);
 }
 
 void expect_no_block(const char *call, const void *pointer) {
-    dprintf(1, "expect: collam: ");
-    dprintf(1, call, pointer);
-    dprintf(1, ": not a block of collam (stack, static, foreign or already unmapped memory)\n");
+    say(1, "expect: collam: %s(%p): not a block of collam (stack, static, foreign or already unmapped memory)\n", call, pointer);
 }
 
-void expect_mismatch(const char *call, const void *pointer, size_t size) {
-    dprintf(1, "expect: collam: ");
-    dprintf(1, call, pointer);
-    dprintf(1, ": size does not match the block (%zu bytes)\n", size);
+void expect_wrong_size(const char *call, const void *pointer, size_t given, size_t size) {
+    say(1, "expect: collam: %s(%p, %zu): size does not match the block (%zu bytes)\n", call, pointer, given, size);
+}
+
+void expect_wrong_alignment(const char *call, const void *pointer, size_t given, size_t size) {
+    say(1, "expect: collam: %s(%p, %zu): alignment does not match the block (%zu bytes)\n", call, pointer, given, size);
 }
 
 _Noreturn void absent(void) {
-    dprintf(1, "absent\n");
+    say(1, "absent\n");
     _exit(77);
 }
 
@@ -64,7 +64,7 @@ void *get(size_t size) {
     watch(size);
     void *block = malloc(opaque(size));
     if (!block) {
-        dprintf(2, "misuse: no memory for %zu bytes\n", size);
+        say(2, "misuse: no memory for %zu bytes\n", size);
         _exit(3);
     }
     memset(block, 0x11, size);
@@ -128,7 +128,7 @@ static void allocate_more(size_t size) {
     sort(more, count);
     for (size_t i = 1; i < count; i++)
         if (more[i] - more[i - 1] < (size ? size : 1) && more[i - 1]) {
-            dprintf(1, "handed-twice\n");
+            say(1, "handed-twice\n");
             _exit(0);
         }
     for (size_t i = 0; i < count; i++)
@@ -151,11 +151,11 @@ int main(int count, char **argument) {
         if (strcmp(argument[1], faults[i].name))
             continue;
         faults[i].commit();
-        dprintf(1, "passed\n");
+        say(1, "passed\n");
         for (size_t n = 0; n < watched_count; n++)
             allocate_more(watched[n]);
         run_in_thread(use_thread, NULL);
-        dprintf(1, "survived\n");
+        say(1, "survived\n");
         return 0;
     }
     fprintf(stderr, "usage: misuse --list | misuse NAME\n");

@@ -5,6 +5,7 @@
 #define COLLAM_TESTS_MISUSE_H
 
 #include "../support/entry_points.h"
+#include "../support/say.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,11 +22,14 @@ void _ZdlPvm(void *block, size_t size);
 void _ZdaPvm(void *block, size_t size);
 void _ZdlPvmSt11align_val_t(void *block, size_t size, size_t alignment);
 
-/* Each prints "expect: " and the exact line to come. `call` is a printf format, for example "realloc(%p, 100)". */
+/* Each prints "expect: " and the exact line to come. */
 void expect_double_free(const char *call, const void *pointer, size_t size);
+/* Pages that went back to their chunk: how long the block was is not known any more. */
+void expect_double_free_of_pages(const char *call, const void *pointer);
 void expect_interior(const char *call, const void *pointer, const void *block, size_t size);
 void expect_no_block(const char *call, const void *pointer);
-void expect_mismatch(const char *call, const void *pointer, size_t size);
+void expect_wrong_size(const char *call, const void *pointer, size_t given, size_t size);
+void expect_wrong_alignment(const char *call, const void *pointer, size_t given, size_t size);
 
 /* Exits 77: this allocator does not have the entry point. */
 _Noreturn void absent(void);

@@ -5,6 +5,7 @@
 #include "worker.h"
 #include "../support/api.h"
 #include "../support/pattern.h"
+#include "../support/say.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -26,11 +27,11 @@ __attribute__((format(printf, 3, 4))) static void wrong(const struct worker *wor
     va_start(list, what);
     vsnprintf(text, sizeof text, what, list);
     va_end(list);
-    dprintf(2,
-            "property: %s\n  block %p: asked %zu, usable %zu, filled %zu, alignment %zu\n  thread %zu, operation %zu; repeat with --seed "
-            "%llu\n",
-            text, (void *)block->memory, block->size, block->usable, block->filled, block->alignment, worker->number, worker->operations,
-            (unsigned long long)settings.seed);
+    say(2,
+        "property: %s\n  block %p: asked %zu, usable %zu, filled %zu, alignment %zu\n  thread %zu, operation %zu; repeat with --seed "
+        "%llu\n",
+        text, (void *)block->memory, block->size, block->usable, block->filled, block->alignment, worker->number, worker->operations,
+        (unsigned long long)settings.seed);
     abort();
 }
 

@@ -7,6 +7,7 @@
 #include "../support/api.h"
 #include "../support/pattern.h"
 #include "../support/process_memory.h"
+#include "../support/say.h"
 #include <pthread.h>
 #include <stdio.h>
 
@@ -24,9 +25,9 @@ extern const char *own_path;
 #define REQUIRE(condition, ...)                                                                                                            \
     do {                                                                                                                                   \
         if (!(condition)) {                                                                                                                \
-            dprintf(2, "%s:%d: %s: ", __FILE__, __LINE__, #condition);                                                                     \
-            dprintf(2, __VA_ARGS__);                                                                                                       \
-            dprintf(2, "\n");                                                                                                              \
+            say(2, "%s:%d: %s: ", __FILE__, __LINE__, #condition);                                                                         \
+            say(2, __VA_ARGS__);                                                                                                           \
+            say(2, "\n");                                                                                                                  \
             _exit(1);                                                                                                                      \
         }                                                                                                                                  \
     } while (0)
