@@ -8,6 +8,7 @@
 #include "front/slow.h"
 #include "heap/thread_heap.h"
 #include "pages/page_map.h"
+#include "slab/slab.h"
 
 /* SMALL_TABLE_MAX < size. */
 static NOINLINE void *medium_malloc(size_t size) {
@@ -39,10 +40,35 @@ ALWAYS_INLINE void *fast_malloc(size_t size) {
 }
 
 /*
- * What is always checked before a block enters a magazine: that a block begins at the address (the remainder of the division by the
- * block size, see size_class.h), and that it is none of the blocks freed last. The other double frees are found when the block is given
- * back to its slab, or by the slow path; docs/SECURITY.md says which can pass.
+ * What is always checked before a block enters a magazine (COLLAM_UNCHECKED_FREE leaves it out, to measure what it costs):
+ * - a block begins at the address: the remainder of the division by the block size, see size_class.h;
+ * - the block is not free in its slab: its bit, read without the lock, cannot change while the caller owns the block;
+ * - the block is none of the NEWEST_CHECKED blocks that this thread freed last in the class.
+ * What is wrong, or cannot be told here, goes to the slow path, which looks at the whole magazine. docs/SECURITY.md says what can pass.
  */
+#ifdef COLLAM_UNCHECKED_FREE
+static const bool checked_free = false;
+#else
+static const bool checked_free = true;
+#endif
+
+enum { NEWEST_CHECKED = 4 };
+
+ALWAYS_INLINE bool free_is_suspect(void *block, unsigned class_index, void **slot) {
+    uintptr_t address = (uintptr_t)block;
+    uint64_t scaled = block_scaled(address, class_index);
+    if (UNLIKELY(!block_begins(scaled, class_index))) {
+        return true;
+    }
+    /* Slots below the sentinel belong to the magazine before or to the heap: readable, and a chance match only costs time. */
+    for (int i = 1; i <= NEWEST_CHECKED; i++) {
+        if (UNLIKELY(slot[-i] == block)) {
+            return true;
+        }
+    }
+    return slab_is_free(slab_in(page_map_covered_chunk(address), address), block_index(scaled));
+}
+
 ALWAYS_INLINE void fast_free(void *block, const char *call) {
     uintptr_t address = (uintptr_t)block;
     if (UNLIKELY(!page_map_covers(address))) {
@@ -52,17 +78,11 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
     unsigned class_index = page_map_class(address);
     magazine_top *top = &thread_heap->top[class_index];
     void **slot = load_relaxed(top);
-    if (UNLIKELY(((uintptr_t)slot & (MAGAZINE_SLOTS * sizeof *slot - 1)) == 0)) {
+    if (UNLIKELY(((uintptr_t)slot & (MAGAZINE_SLOTS * sizeof *slot - 1)) == 0) ||
+        (checked_free && UNLIKELY(free_is_suspect(block, class_index, slot)))) {
         slow_free(block, call);
         return;
     }
-#ifndef COLLAM_NO_FAST_CHECKS
-    if (UNLIKELY(!block_begins(block_scaled(address, class_index), class_index)) || UNLIKELY(slot[-1] == block) ||
-        UNLIKELY(slot[-2] == block)) {
-        slow_free(block, call);
-        return;
-    }
-#endif
     *slot = block;
     store_relaxed(top, slot + 1);
 }

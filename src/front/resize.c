@@ -6,6 +6,7 @@
 #include "front/resize.h"
 #include "front/fast.h"
 #include "heap/large.h"
+#include "heap/misuse.h"
 
 #include <string.h>
 
@@ -17,9 +18,10 @@ void *front_resize(void *block, size_t size, const char *call) {
         fast_free(block, call);
         return NULL;
     }
-    size_t usable = front_usable_size(block, call);
+    size_t usable = front_usable_size_or_0(block);
     if (UNLIKELY(usable == 0)) {
-        return front_no_memory(); /* reported already; the program chose to go on */
+        misuse_examine_sized(call, (uintptr_t)block, size);
+        return front_no_memory(); /* reported; the program chose to go on */
     }
     if (size > (size_t)PTRDIFF_MAX) {
         return front_no_memory();

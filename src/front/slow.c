@@ -108,37 +108,31 @@ void *front_calloc(size_t count, size_t size) {
     return block;
 }
 
-/* The class of the slab block at the address, 0 when it lies in no slab. Reports anything that is not a block in use. */
-static unsigned checked_class(uintptr_t address, const char *call, bool *bad) {
+/* The class of the block at the address if it lies in a slab, else 0. *bad: it does, but is no block in use. */
+static unsigned checked_class(uintptr_t address, bool *bad) {
     *bad = false;
     unsigned class_index = page_map_covers(address) ? page_map_class(address) : 0;
     if (class_index) {
         uint64_t scaled = block_scaled(address, class_index);
-        struct slab *slab = slab_of(address);
         unsigned index = block_index(scaled);
-        if (UNLIKELY(!block_begins(scaled, class_index) || index >= size_classes[class_index].blocks || slab_is_free(slab, index) ||
-                     heap_holds(thread_heap, class_index, (void *)address))) {
-            *bad = true;
-            misuse_examine(call, address);
-        }
+        *bad = !block_begins(scaled, class_index) || index >= size_classes[class_index].blocks || slab_is_free(slab_of(address), index) ||
+               heap_holds(thread_heap, class_index, (void *)address);
     }
     return class_index;
 }
 
-size_t front_usable_size(const void *block, const char *call) {
-    if (block == NULL) {
-        return 0;
-    }
+size_t front_usable_size_or_0(const void *block) {
     bool bad;
-    unsigned class_index = checked_class((uintptr_t)block, call, &bad);
-    if (bad) {
-        return 0;
-    }
+    unsigned class_index = checked_class((uintptr_t)block, &bad);
     if (class_index) {
-        return size_classes[class_index].size;
+        return bad ? 0 : size_classes[class_index].size;
     }
-    size_t size = large_size((uintptr_t)block);
-    if (size == 0) {
+    return large_size((uintptr_t)block);
+}
+
+size_t front_usable_size(const void *block, const char *call) {
+    size_t size = front_usable_size_or_0(block);
+    if (UNLIKELY(size == 0) && block) {
         misuse_examine(call, (uintptr_t)block);
     }
     return size;
@@ -167,8 +161,9 @@ void slow_free(void *block, const char *call) {
         return;
     }
     bool bad;
-    unsigned class_index = checked_class((uintptr_t)block, call, &bad);
-    if (bad) {
+    unsigned class_index = checked_class((uintptr_t)block, &bad);
+    if (UNLIKELY(bad)) {
+        misuse_examine(call, (uintptr_t)block);
         return;
     }
     if (class_index) {

@@ -13,6 +13,8 @@ void *front_calloc(size_t count, size_t size);
 
 /* Usable bytes of a block; 0 for NULL. Anything that is not a block is reported under the name `call`, and 0 returned. */
 size_t front_usable_size(const void *block, const char *call);
+/* The same, silent: 0 for anything that is not a block. */
+size_t front_usable_size_or_0(const void *block);
 
 /* A block of this class for a caller who has chosen it (aligned allocation). */
 void *front_take_class(unsigned class_index);

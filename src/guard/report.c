@@ -24,7 +24,7 @@ static void fmt_misuse(struct fmt *out, const struct misuse *misuse) {
     fmt_text(out, misuse->call);
     fmt_char(out, '(');
     fmt_pointer(out, misuse->address);
-    if (misuse->kind == MISUSE_WRONG_SIZE || misuse->kind == MISUSE_WRONG_ALIGN) {
+    if (misuse->has_given_size) {
         fmt_text(out, ", ");
         fmt_number(out, misuse->given_size);
     }

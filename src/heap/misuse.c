@@ -31,8 +31,8 @@ static unsigned span_containing(struct chunk *chunk, unsigned slice) {
     return RUN_NONE;
 }
 
-void misuse_examine(const char *call, uintptr_t address) {
-    struct misuse misuse = {.kind = MISUSE_FOREIGN, .call = call, .address = address};
+static void examine(struct misuse misuse) {
+    uintptr_t address = misuse.address;
     struct chunk *chunk = page_map_chunk(address);
     unsigned class_index = chunk ? page_map_class(address) : 0;
     if (class_index) {
@@ -59,4 +59,12 @@ void misuse_examine(const char *call, uintptr_t address) {
         }
     }
     misuse_found(&misuse);
+}
+
+void misuse_examine(const char *call, uintptr_t address) {
+    examine((struct misuse){.kind = MISUSE_FOREIGN, .call = call, .address = address});
+}
+
+void misuse_examine_sized(const char *call, uintptr_t address, size_t given_size) {
+    examine((struct misuse){.kind = MISUSE_FOREIGN, .call = call, .address = address, .given_size = given_size, .has_given_size = true});
 }

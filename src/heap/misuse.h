@@ -22,6 +22,7 @@ struct misuse {
     uintptr_t block;
     size_t block_size;
     size_t given_size;
+    bool has_given_size; /* the call had a size argument worth showing */
 };
 
 typedef void (*misuse_handler)(const struct misuse *misuse);
@@ -32,5 +33,7 @@ COLD void misuse_found(const struct misuse *misuse);
 
 /* Says what is wrong with an address that no block starts at, or whose block is free already. */
 COLD void misuse_examine(const char *call, uintptr_t address);
+/* The same for a call with a size argument. */
+COLD void misuse_examine_sized(const char *call, uintptr_t address, size_t given_size);
 
 #endif

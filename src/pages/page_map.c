@@ -8,27 +8,22 @@
 /* Never written: reading it maps the kernel's shared zero page only. */
 static struct region zero_region;
 
-#define BIASED(region, index) ((uintptr_t)(region) - ((uintptr_t)(index) << REGION_UNIT_SHIFT))
-#define E1(i) (uintptr_t) & zero_region - ((uintptr_t)(i) << REGION_UNIT_SHIFT)
-#define E4(i) E1(i), E1((i) + 1), E1((i) + 2), E1((i) + 3)
-#define E16(i) E4(i), E4((i) + 4), E4((i) + 8), E4((i) + 12)
-#define E64(i) E16(i), E16((i) + 16), E16((i) + 32), E16((i) + 48)
-#define E256(i) E64(i), E64((i) + 64), E64((i) + 128), E64((i) + 192)
+#define BIASED(start, index) ((uintptr_t)(start) - ((uintptr_t)(index) << REGION_UNIT_SHIFT))
+#define BIASED_CHUNKS(start, index)                                                                                                        \
+    ((uintptr_t)(start) + offsetof(struct region, chunks) - ((uintptr_t)(index) << REGION_CHUNK_SHIFT) * sizeof(void *))
+#define E4(B, i) B(&zero_region, i), B(&zero_region, (i) + 1), B(&zero_region, (i) + 2), B(&zero_region, (i) + 3)
+#define E16(B, i) E4(B, i), E4(B, (i) + 4), E4(B, (i) + 8), E4(B, (i) + 12)
+#define E64(B, i) E16(B, i), E16(B, (i) + 16), E16(B, (i) + 32), E16(B, (i) + 48)
+#define E256(B, i) E64(B, i), E64(B, (i) + 64), E64(B, (i) + 128), E64(B, (i) + 192)
 
-_Atomic(uintptr_t) page_map_root[PAGE_MAP_ROOTS] = {E256(0), E256(256), E256(512), E256(768)};
+_Atomic(uintptr_t) page_map_root[PAGE_MAP_ROOTS] = {E256(BIASED, 0), E256(BIASED, 256), E256(BIASED, 512), E256(BIASED, 768)};
+_Atomic(uintptr_t) page_map_chunk_root[PAGE_MAP_ROOTS] = {E256(BIASED_CHUNKS, 0), E256(BIASED_CHUNKS, 256), E256(BIASED_CHUNKS, 512),
+                                                          E256(BIASED_CHUNKS, 768)};
 
 static struct region *region_of(uintptr_t address) {
     uintptr_t index = address >> REGION_SHIFT;
     /* Acquire pairs with the release in page_map_prepare: whoever sees the region sees it zeroed. */
     return (struct region *)(load_acquire(&page_map_root[index]) + (index << REGION_UNIT_SHIFT));
-}
-
-struct chunk *page_map_chunk(uintptr_t address) {
-    if (!page_map_covers(address)) {
-        return NULL;
-    }
-    size_t index = (address >> CHUNK_SHIFT) & (((size_t)1 << REGION_CHUNK_SHIFT) - 1);
-    return load_acquire(&region_of(address)->chunks[index]); /* pairs with the release in page_map_set_chunk */
 }
 
 bool page_map_prepare(uintptr_t address, void *memory, bool *used) {
@@ -49,6 +44,7 @@ bool page_map_prepare(uintptr_t address, void *memory, bool *used) {
     }
     *used = region == memory;
     uintptr_t index = address >> REGION_SHIFT;
+    store_release(&page_map_chunk_root[index], BIASED_CHUNKS(region, index));
     store_release(&page_map_root[index], BIASED(region, index));
     return true;
 }

@@ -7,7 +7,7 @@
  *
  *   page_map_root[1024] -> region of 256 GiB: [ one byte of size class per 64 KiB unit: 4 MiB | one pointer per chunk: 1 MiB ]
  *
- * A root entry is biased: entry + (address >> 16) is the address of the class byte. Before a region is made its entry leads to a
+ * Root entries are biased: entry + (address >> 16) is the address of the class byte. Before a region is made its entry leads to a
  * region of zeros in .bss, so a look-up of any address below 2^48 is valid from the first instruction on and yields class 0.
  * Only touched pages of a region cost memory: one 4 KiB page of class bytes covers 256 MiB, one of chunk pointers 1 GiB.
  *
@@ -38,6 +38,7 @@ struct region {
 };
 
 extern _Atomic(uintptr_t) page_map_root[PAGE_MAP_ROOTS];
+extern _Atomic(uintptr_t) page_map_chunk_root[PAGE_MAP_ROOTS]; /* the same to the chunk pointers: entry + (address >> 21) * 8 */
 
 /* The address must be below 2^48 (page_map_covers). */
 ALWAYS_INLINE bool page_map_covers(uintptr_t address) {
@@ -49,8 +50,17 @@ ALWAYS_INLINE unsigned page_map_class(uintptr_t address) {
     return load_relaxed((class_byte *)(biased + (address >> UNIT_SHIFT)));
 }
 
-/* The chunk that the address lies in, or NULL; any address may be asked for. */
-struct chunk *page_map_chunk(uintptr_t address);
+/* The chunk that the address lies in, or NULL. The address must be covered. */
+ALWAYS_INLINE struct chunk *page_map_covered_chunk(uintptr_t address) {
+    /* Acquire pairs with the releases in page_map_prepare and page_map_set_chunk: whoever sees a chunk sees its descriptor. */
+    uintptr_t biased = load_acquire(&page_map_chunk_root[address >> REGION_SHIFT]);
+    return load_acquire((_Atomic(struct chunk *) *)(biased + (address >> CHUNK_SHIFT) * sizeof(struct chunk *)));
+}
+
+/* The same for any address. */
+ALWAYS_INLINE struct chunk *page_map_chunk(uintptr_t address) {
+    return page_map_covers(address) ? page_map_covered_chunk(address) : NULL;
+}
 
 /* Makes the region of the address exist. False when there is no memory for it. `memory` may hold a fresh zeroed struct region to be used
  * (NULL: one is mapped); *used tells whether it was. Chunk lock. */

@@ -4,9 +4,7 @@
  */
 #include "slab/slab.h"
 #include "base/check.h"
-#include "pages/chunk.h"
 #include "pages/meta.h"
-#include "pages/page_map.h"
 
 _Static_assert(sizeof(struct slab) == UNIT_INFO_BYTES, "a slab header is a chunk's unit_info");
 
@@ -85,11 +83,6 @@ void slab_destroy(struct slab *slab) {
     slab->blocks = 0;
     store_relaxed(&slab->class_index, 0);
     chunk_give_unit(slab, touched);
-}
-
-struct slab *slab_of(uintptr_t address) {
-    struct chunk *chunk = page_map_chunk(address);
-    return chunk ? (struct slab *)(void *)chunk->unit_info[(address >> UNIT_SHIFT) & (CHUNK_UNITS - 1)] : NULL;
 }
 
 unsigned slab_claim(struct slab *slab, void **out, unsigned want) {

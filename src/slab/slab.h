@@ -15,6 +15,8 @@
 
 #include "base/atomic.h"
 #include "base/list.h"
+#include "pages/chunk.h"
+#include "pages/page_map.h"
 #include "slab/size_class.h"
 
 /* Written under the bin's lock, relaxed; read relaxed without it by checks on a block that the caller owns (its bit does not change). */
@@ -43,7 +45,13 @@ struct slab *slab_create(unsigned class_index, unsigned shard);
 void slab_destroy(struct slab *slab);
 
 /* The slab that holds the address, if its class byte is not 0. Lock-free; valid as long as the caller owns a block of it. */
-struct slab *slab_of(uintptr_t address);
+ALWAYS_INLINE struct slab *slab_in(struct chunk *chunk, uintptr_t address) {
+    return (struct slab *)(void *)chunk->unit_info[(address >> UNIT_SHIFT) & (CHUNK_UNITS - 1)];
+}
+ALWAYS_INLINE struct slab *slab_of(uintptr_t address) {
+    struct chunk *chunk = page_map_chunk(address);
+    return chunk ? slab_in(chunk, address) : NULL;
+}
 char *slab_base(const struct slab *slab);
 
 /* Takes up to `want` free blocks, lowest address first, into out[0...]; returns how many. */
