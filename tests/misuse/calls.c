@@ -16,16 +16,16 @@ void fault_realloc_freed(void) {
     void *block = get(64);
     size_t usable = malloc_usable_size(block);
     drop(block);
-    expect_double_free("realloc", block, usable);
+    expect_double_free(CALL_WITH("realloc", block, 1000), usable);
     resize(block, 1000);
 }
 
 static void realloc_given_back(void *block, bool mapping) {
     drop(block);
     if (mapping)
-        expect_no_block("realloc", block);
+        expect_no_block(CALL_WITH("realloc", block, 1000));
     else
-        expect_double_free_of_pages("realloc", block);
+        expect_double_free_of_pages(CALL_WITH("realloc", block, 1000));
     resize(block, 1000);
 }
 
@@ -38,7 +38,7 @@ void fault_realloc_freed_direct(void) {
 }
 
 static void realloc_inside(char *block, size_t offset) {
-    expect_interior("realloc", block + offset, block, malloc_usable_size(block));
+    expect_interior(CALL_WITH("realloc", block + offset, 1000), block, malloc_usable_size(block));
     resize(block + offset, 1000);
 }
 
@@ -60,7 +60,7 @@ void fault_realloc_interior_direct(void) {
 
 static void realloc_no_block(void *pointer) {
     watch(64);
-    expect_no_block("realloc", pointer);
+    expect_no_block(CALL_WITH("realloc", pointer, 1000));
     resize(pointer, 1000);
 }
 
@@ -95,7 +95,7 @@ void fault_realloc_freed_to_zero(void) {
     void *block = get(64);
     size_t usable = malloc_usable_size(block);
     drop(block);
-    expect_double_free("realloc", block, usable);
+    expect_double_free(CALL("realloc", block), usable);
     resize(block, 0);
 }
 
@@ -104,7 +104,7 @@ void fault_reallocarray_freed(void) {
     void *block = get(64);
     size_t usable = malloc_usable_size(block);
     drop(block);
-    expect_double_free("reallocarray", block, usable);
+    expect_double_free(CALL_WITH("reallocarray", block, 1000), usable);
     say(1, "reallocarray gave %p\n", reallocarray(opaque_pointer(block), opaque(10), opaque(100)));
 }
 
@@ -113,7 +113,7 @@ void fault_reallocarray_freed(void) {
 static void free_with_size(void *block, size_t size) {
     if (!free_sized)
         absent();
-    expect_wrong_size("free_sized", block, size, malloc_usable_size(block));
+    expect_wrong_size(CALL_WITH("free_sized", block, size), malloc_usable_size(block));
     free_sized(opaque_pointer(block), opaque(size));
 }
 
@@ -141,7 +141,7 @@ void fault_free_aligned_sized_wrong_size(void) {
     if (!free_aligned_sized)
         absent();
     void *block = aligned_alloc(64, opaque(128));
-    expect_wrong_size("free_aligned_sized", block, 1000, malloc_usable_size(block));
+    expect_wrong_size(CALL_WITH("free_aligned_sized", block, 1000), malloc_usable_size(block));
     free_aligned_sized(block, 64, opaque(1000));
 }
 
@@ -151,25 +151,25 @@ void fault_free_aligned_sized_wrong_alignment(void) {
     char *block = get(48);
     if ((uintptr_t)block % 4096 == 0)
         block = get(48);
-    expect_wrong_alignment("free_aligned_sized", block, 4096, malloc_usable_size(block));
+    expect_wrong_alignment(CALL_WITH("free_aligned_sized", block, 4096), malloc_usable_size(block));
     free_aligned_sized(block, opaque(4096), opaque(48));
 }
 
 void fault_delete_sized_wrong(void) {
     void *block = _Znwm(opaque(64));
-    expect_wrong_size("operator delete", block, 500, malloc_usable_size(block));
+    expect_wrong_size(CALL_WITH("operator delete", block, 500), malloc_usable_size(block));
     _ZdlPvm(opaque_pointer(block), opaque(500));
 }
 
 void fault_delete_array_sized_wrong(void) {
     void *block = _Znwm(opaque(3000));
-    expect_wrong_size("operator delete[]", block, 30, malloc_usable_size(block));
+    expect_wrong_size(CALL_WITH("operator delete[]", block, 30), malloc_usable_size(block));
     _ZdaPvm(opaque_pointer(block), opaque(30));
 }
 
 void fault_delete_aligned_sized_wrong(void) {
     void *block = _ZnwmSt11align_val_t(opaque(128), 64);
-    expect_wrong_size("operator delete", block, 1000, malloc_usable_size(block));
+    expect_wrong_size(CALL_WITH("operator delete", block, 1000), malloc_usable_size(block));
     _ZdlPvmSt11align_val_t(opaque_pointer(block), opaque(1000), 64);
 }
 
@@ -180,7 +180,7 @@ void fault_free_sized_freed(void) {
     void *block = get(64);
     size_t usable = malloc_usable_size(block);
     drop(block);
-    expect_double_free("free_sized", block, usable);
+    expect_double_free(CALL_WITH("free_sized", block, 64), usable);
     free_sized(opaque_pointer(block), opaque(64));
 }
 
@@ -189,21 +189,21 @@ void fault_free_sized_stack(void) {
         absent();
     char local[256] __attribute__((aligned(64)));
     memset(local, 0, sizeof local);
-    expect_no_block("free_sized", local + 64);
+    expect_no_block(CALL_WITH("free_sized", local + 64, 64));
     free_sized(opaque_pointer(local + 64), opaque(64));
 }
 
 void fault_delete_interior(void) {
     char *block = _Znwm(opaque(64));
     watch(64);
-    expect_interior("operator delete", block + 16, block, malloc_usable_size(block));
+    expect_interior(CALL("operator delete", block + 16), block, malloc_usable_size(block));
     _ZdlPv(opaque_pointer(block + 16));
 }
 
 void fault_delete_stack(void) {
     char local[256] __attribute__((aligned(64)));
     memset(local, 0, sizeof local);
-    expect_no_block("operator delete", local + 64);
+    expect_no_block(CALL("operator delete", local + 64));
     _ZdlPv(opaque_pointer(local + 64));
 }
 

@@ -9,7 +9,7 @@ static void twice(void *block) {
     size_t usable = malloc_usable_size(block);
     watch(usable);
     drop(block);
-    expect_double_free("free", block, usable);
+    expect_double_free(CALL("free", block), usable);
     drop(block);
 }
 
@@ -24,7 +24,7 @@ static void twice_with_others_between(size_t size, size_t others) {
     drop(block);
     for (size_t i = 0; i < others; i++)
         drop(other[i]);
-    expect_double_free("free", block, usable);
+    expect_double_free(CALL("free", block), usable);
     drop(block);
 }
 
@@ -57,7 +57,7 @@ void fault_double_free_after_flush(void) {
     drop(block);
     for (size_t i = 0; i < 5000; i++)
         drop(other[i]);
-    expect_double_free("free", block, usable);
+    expect_double_free(CALL("free", block), usable);
     drop(block);
 }
 
@@ -71,7 +71,7 @@ void fault_double_free_after_others(void) {
         size_t size = i * 37 % 30000 + 300;
         drop(malloc(opaque(size)));
     }
-    expect_double_free("free", block, usable);
+    expect_double_free(CALL("free", block), usable);
     drop(block);
 }
 
@@ -93,7 +93,7 @@ void fault_double_free_by_other_thread(void) {
     if (pthread_create(&thread, NULL, free_and_wait, block))
         _exit(3);
     pthread_barrier_wait(&barrier);
-    expect_double_free("free", block, usable);
+    expect_double_free(CALL("free", block), usable);
     drop(block);
 }
 
@@ -102,7 +102,7 @@ void fault_double_free_after_thread_exit(void) {
     void *block = get(64);
     size_t usable = malloc_usable_size(block);
     run_in_thread(drop, block);
-    expect_double_free("free", block, usable);
+    expect_double_free(CALL("free", block), usable);
     drop(block);
 }
 
@@ -117,7 +117,7 @@ void fault_double_free_of_dead_threads_block(void) {
     void *block = NULL;
     size_t usable = malloc_usable_size(get(64));
     run_in_thread(get_and_drop, &block);
-    expect_double_free("free", block, usable);
+    expect_double_free(CALL("free", block), usable);
     drop(block);
 }
 
@@ -151,9 +151,9 @@ static void twice_pages(void *block, bool mapping) {
     watch(malloc_usable_size(block) & ~(size_t)4095);
     drop(block);
     if (mapping)
-        expect_no_block("free", block);
+        expect_no_block(CALL("free", block));
     else
-        expect_double_free_of_pages("free", block);
+        expect_double_free_of_pages(CALL("free", block));
     drop(block);
 }
 
@@ -166,7 +166,7 @@ void fault_double_free_large_between(void) {
     get(100000);
     drop(block);
     drop(neighbour);
-    expect_double_free_of_pages("free", block);
+    expect_double_free_of_pages(CALL("free", block));
     drop(block);
 }
 
@@ -206,7 +206,7 @@ void fault_double_free_after_trim(void) {
     size_t usable = malloc_usable_size(block);
     drop(block);
     malloc_trim(0);
-    expect_double_free("free", block, usable);
+    expect_double_free(CALL("free", block), usable);
     drop(block);
 }
 
@@ -216,7 +216,7 @@ void fault_double_free_after_realloc_moved(void) {
     size_t usable = malloc_usable_size(block);
     if (realloc(opaque_pointer(block), opaque(10000)) == block)
         _exit(3);
-    expect_double_free("free", block, usable);
+    expect_double_free(CALL("free", block), usable);
     drop(block);
 }
 
@@ -226,7 +226,7 @@ void fault_double_free_after_realloc_zero(void) {
     size_t usable = malloc_usable_size(block);
     if (realloc(opaque_pointer(block), opaque(0)))
         _exit(3);
-    expect_double_free("free", block, usable);
+    expect_double_free(CALL("free", block), usable);
     drop(block);
 }
 
@@ -251,7 +251,7 @@ void fault_double_free_in_child(void) {
     size_t usable = malloc_usable_size(block);
     drop(block);
     go_on_in_child();
-    expect_double_free("free", block, usable);
+    expect_double_free(CALL("free", block), usable);
     drop(block);
 }
 
@@ -269,7 +269,7 @@ void fault_double_free_across_fork(void) {
     go_on_in_child();
     for (size_t i = 0; i < 100; i++)
         drop(other[i]);
-    expect_double_free("free", block, usable);
+    expect_double_free(CALL("free", block), usable);
     drop(block);
 }
 
@@ -278,14 +278,16 @@ void fault_double_delete(void) {
     size_t usable = malloc_usable_size(block);
     get(64);
     _ZdlPv(block);
-    expect_double_free("operator delete", block, usable);
+    expect_double_free(CALL("operator delete", block), usable);
     _ZdlPv(opaque_pointer(block));
 }
 
 static pthread_key_t key;
 
+static size_t usable_of_64;
+
 static void free_in_destructor(void *block) {
-    expect_double_free("free", block, malloc_usable_size(get(64)));
+    expect_double_free(CALL("free", block), usable_of_64);
     drop(block);
 }
 
@@ -295,7 +297,7 @@ static void leave_to_destructor(void *block) {
 }
 
 void fault_double_free_in_destructor(void) {
-    get(64);
+    usable_of_64 = malloc_usable_size(get(64));
     pthread_key_create(&key, free_in_destructor);
     run_in_thread(leave_to_destructor, get(64));
 }
@@ -305,7 +307,7 @@ void fault_double_free_cfree_style(void) {
     void *block = get(64);
     size_t usable = malloc_usable_size(block);
     drop(block);
-    expect_double_free("operator delete", block, usable);
+    expect_double_free(CALL("operator delete", block), usable);
     _ZdlPv(opaque_pointer(block));
 }
 
@@ -313,6 +315,6 @@ void fault_double_free_cfree_style(void) {
 void fault_never_allocated(void) {
     void *block = get(64);
     void *place = (void *)((uintptr_t)block ^ 8192);
-    expect_double_free("free", place, malloc_usable_size(block));
+    expect_double_free(CALL("free", place), malloc_usable_size(block));
     drop(place);
 }

@@ -23,28 +23,40 @@ static size_t watched[WATCHED];
 static size_t watched_count;
 static uintptr_t more[MORE];
 
-void expect_double_free(const char *call, const void *pointer, size_t size) {
-    say(1, "expect: collam: %s(%p): double free of a %zu-byte block\n", call, pointer, size);
+static void say_call(struct call call) {
+    say(1, "expect: collam: %s(%p", call.name, call.pointer);
+    if (call.second != NO_SECOND)
+        say(1, ", %zu", call.second);
 }
 
-void expect_double_free_of_pages(const char *call, const void *pointer) {
-    say(1, "expect: collam: %s(%p): double free of a large block\n", call, pointer);
+void expect_double_free(struct call call, size_t size) {
+    say_call(call);
+    say(1, "): double free of a %zu-byte block\n", size);
 }
 
-void expect_interior(const char *call, const void *pointer, const void *block, size_t size) {
-    say(1, "expect: collam: %s(%p): pointer into the middle of a %zu-byte block at %p\n", call, pointer, size, block);
+void expect_double_free_of_pages(struct call call) {
+    say_call(call);
+    say(1, "): double free of a large block\n");
 }
 
-void expect_no_block(const char *call, const void *pointer) {
-    say(1, "expect: collam: %s(%p): not a block of collam (stack, static, foreign or already unmapped memory)\n", call, pointer);
+void expect_interior(struct call call, const void *block, size_t size) {
+    say_call(call);
+    say(1, "): pointer into the middle of a %zu-byte block at %p\n", size, block);
 }
 
-void expect_wrong_size(const char *call, const void *pointer, size_t given, size_t size) {
-    say(1, "expect: collam: %s(%p, %zu): size does not match the block (%zu bytes)\n", call, pointer, given, size);
+void expect_no_block(struct call call) {
+    say_call(call);
+    say(1, "): not a block of collam (stack, static, foreign or already unmapped memory)\n");
 }
 
-void expect_wrong_alignment(const char *call, const void *pointer, size_t given, size_t size) {
-    say(1, "expect: collam: %s(%p, %zu): alignment does not match the block (%zu bytes)\n", call, pointer, given, size);
+void expect_wrong_size(struct call call, size_t size) {
+    say_call(call);
+    say(1, "): size does not match the block (%zu bytes)\n", size);
+}
+
+void expect_wrong_alignment(struct call call, size_t size) {
+    say_call(call);
+    say(1, "): alignment does not match the block (%zu bytes)\n", size);
 }
 
 _Noreturn void absent(void) {

@@ -22,14 +22,24 @@ void _ZdlPvm(void *block, size_t size);
 void _ZdaPvm(void *block, size_t size);
 void _ZdlPvmSt11align_val_t(void *block, size_t size, size_t alignment);
 
+/* The call that will go wrong, as the report names it: `second` is the size or alignment given, NO_SECOND where there is none. */
+#define NO_SECOND SIZE_MAX
+struct call {
+    const char *name;
+    const void *pointer;
+    size_t second;
+};
+#define CALL(name, pointer) ((struct call){name, pointer, NO_SECOND})
+#define CALL_WITH(name, pointer, second) ((struct call){name, pointer, second})
+
 /* Each prints "expect: " and the exact line to come. */
-void expect_double_free(const char *call, const void *pointer, size_t size);
+void expect_double_free(struct call call, size_t size);
 /* Pages that went back to their chunk: how long the block was is not known any more. */
-void expect_double_free_of_pages(const char *call, const void *pointer);
-void expect_interior(const char *call, const void *pointer, const void *block, size_t size);
-void expect_no_block(const char *call, const void *pointer);
-void expect_wrong_size(const char *call, const void *pointer, size_t given, size_t size);
-void expect_wrong_alignment(const char *call, const void *pointer, size_t given, size_t size);
+void expect_double_free_of_pages(struct call call);
+void expect_interior(struct call call, const void *block, size_t size);
+void expect_no_block(struct call call);
+void expect_wrong_size(struct call call, size_t size);
+void expect_wrong_alignment(struct call call, size_t size);
 
 /* Exits 77: this allocator does not have the entry point. */
 _Noreturn void absent(void);

@@ -11,13 +11,13 @@ static _Thread_local char local_to_thread[256] __attribute__((aligned(64)));
 
 static void free_inside(void *block, ptrdiff_t offset) {
     char *pointer = (char *)block + offset;
-    expect_interior("free", pointer, block, malloc_usable_size(block));
+    expect_interior(CALL("free", pointer), block, malloc_usable_size(block));
     drop(pointer);
 }
 
 static void free_no_block(void *pointer) {
     watch(64);
-    expect_no_block("free", pointer);
+    expect_no_block(CALL("free", pointer));
     drop(pointer);
 }
 
@@ -46,7 +46,7 @@ void fault_interior_before(void) {
     for (size_t i = 1; i < 40; i++)
         for (size_t j = 0; j < 40; j++)
             if (block[j] + usable == block[i]) {
-                expect_interior("free", block[i] - 16, block[j], usable);
+                expect_interior(CALL("free", block[i] - 16), block[j], usable);
                 drop(block[i] - 16);
                 return;
             }
@@ -83,7 +83,7 @@ void fault_interior_of_freed(void) {
     char *block = get(64);
     size_t usable = malloc_usable_size(block);
     drop(block);
-    expect_interior("free", block + 16, block, usable);
+    expect_interior(CALL("free", block + 16), block, usable);
     drop(block + 16);
 }
 
@@ -190,35 +190,35 @@ void fault_usable_freed(void) {
     void *block = get(64);
     size_t usable = malloc_usable_size(block);
     drop(block);
-    expect_double_free("malloc_usable_size", block, usable);
+    expect_double_free(CALL("malloc_usable_size", block), usable);
     ask_size(block);
 }
 
 void fault_usable_interior(void) {
     char *block = get(64);
-    expect_interior("malloc_usable_size", block + 16, block, malloc_usable_size(block));
+    expect_interior(CALL("malloc_usable_size", block + 16), block, malloc_usable_size(block));
     ask_size(block + 16);
 }
 
 void fault_usable_stack(void) {
     char local[256] __attribute__((aligned(64)));
     memset(local, 0, sizeof local);
-    expect_no_block("malloc_usable_size", local + 64);
+    expect_no_block(CALL("malloc_usable_size", local + 64));
     ask_size(local + 64);
 }
 
 void fault_usable_foreign(void) {
     char *memory = foreign();
-    expect_no_block("malloc_usable_size", memory);
+    expect_no_block(CALL("malloc_usable_size", memory));
     ask_size(memory);
 }
 
 void fault_usable_non_canonical(void) {
-    expect_no_block("malloc_usable_size", (void *)0x4141414141414140);
+    expect_no_block(CALL("malloc_usable_size", (void *)0x4141414141414140));
     ask_size((void *)0x4141414141414140);
 }
 
 void fault_usable_tiny(void) {
-    expect_no_block("malloc_usable_size", (void *)8);
+    expect_no_block(CALL("malloc_usable_size", (void *)8));
     ask_size((void *)8);
 }
