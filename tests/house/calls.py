@@ -21,7 +21,7 @@ def main():
             allowed.setdefault(symbol, {})[where] = reason
     defined, used = set(), {}
     for path in objects:
-        source = re.sub(r"^.*\.dir/src/", "", path).removesuffix(".o")
+        source = re.sub(r"^.*\.dir/(\./)?src/", "", path).removesuffix(".o")
         for line in subprocess.run([nm, "--format=posix", path], check=True, capture_output=True, text=True).stdout.splitlines():
             symbol, kind = line.split()[:2]
             if kind in "Uw":

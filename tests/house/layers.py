@@ -76,9 +76,12 @@ def check_symbols(layers, defined, used):
     wrong = []
     for path, symbols in sorted(used.items()):
         mine = layers.place(path)
+        if mine is None:
+            wrong.append(f"{path}: not named in src/LAYERS.md")
+            continue
         for symbol in sorted(symbols):
             owner = defined.get(symbol)
-            if owner is None or owner == path or mine is None:
+            if owner is None or owner == path:
                 continue
             theirs = layers.unit_place(owner)
             if theirs is not None and theirs > mine:
@@ -89,7 +92,7 @@ def check_symbols(layers, defined, used):
 def read_objects(nm, objects):
     defined, used = {}, {}
     for path in objects:
-        source = re.sub(r"^.*\.dir/src/", "", path).removesuffix(".o")
+        source = re.sub(r"^.*\.dir/(\./)?src/", "", path).removesuffix(".o")
         lines = subprocess.run([nm, "--format=posix", path], check=True, capture_output=True, text=True).stdout.splitlines()
         used[source] = set()
         for line in lines:
@@ -115,6 +118,7 @@ def self_test():
     defined = {"a_f": "base/a.c", "b_f": "base/b.c", "s_f": "slab/s.c"}
     assert check_symbols(layers, defined, {"slab/s.c": {"a_f", "b_f", "memcpy"}, "base/b.c": {"a_f"}}) == []
     assert check_symbols(layers, defined, {"base/b.c": {"s_f"}}) == ["base/b.c: uses s_f of slab/s.c, which stands above it"]
+    assert check_symbols(layers, defined, {"base/z.c": {"b_f"}}) == ["base/z.c: not named in src/LAYERS.md"]
     assert check_symbols(layers, defined, {"base/a.c": {"b_f"}}) == ["base/a.c: uses b_f of base/b.c, which stands above it"]
     return []
 
