@@ -32,6 +32,7 @@ malloc_trim: clangd binutils gcc python3 e2fsprogs openjdk-17-jdk-headless|openj
 memcached: memcached
 nginx: nginx-light|nginx-full|nginx-core wrk
 node: nodejs
+own_malloc: gcc
 perl: perl perl-modules-5.36|perl-modules-5.38|perl-modules-5.40
 php: php-cli php-mbstring
 postgresql: postgresql postgresql-client

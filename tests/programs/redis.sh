@@ -4,8 +4,7 @@
 need redis-server redis-benchmark redis-cli
 n=$(pick 60000 1000000)
 start() {
-    serve_on redis-server --port 0 --unixsocket "$WORK/socket" --dir "$WORK" --save '' --appendonly no --io-threads 2 \
-        --io-threads-do-reads yes --activerehashing yes --daemonize no
+    serve_on redis-server --port 0 --unixsocket "$WORK/socket" --dir "$WORK" --save '' --appendonly no --activerehashing yes --daemonize no
     wait_for 60 loaded
     server=$SERVER
     prove_mapped "$server"
@@ -36,7 +35,12 @@ wait_for 120 rewritten
 cli save
 keys=$(cli dbsize)
 digest=$(cli debug digest 2>/dev/null || true)
-cli memory stats >"$LOGS/memory"
+# What redis counts as used must not be in the other allocator: that one answers for the little it holds itself.
+info() { cli info memory | tr -d '\r' | sed -n "s/^$1://p"; }
+other=$(info allocator_allocated)
+case $LIB in
+*libcollam*) [ -z "$beside" ] || [ "$other" -lt $(($(info used_memory) / 10)) ] || fail "$beside holds $other of $(info used_memory) bytes" ;;
+esac
 cli memory purge
 cli shutdown nosave || true
 wait "$server" || fail "redis ended with status $?"
@@ -45,10 +49,11 @@ expect "keys after the restart" "$(cli dbsize)" "$keys"
 expect "digest after the restart" "$(cli debug digest 2>/dev/null || true)" "$digest"
 expect "marker after the restart" "$(cli get marker)" 'before the snapshot'
 expect "a value after the restart" "$(cli get k499 | wc -c)" 500
+# Freed by another thread than the one that allocated.
 cli flushall async
 expect "keys after emptying" "$(cli dbsize)" 0
 load -t set,get -d 1000
 cli shutdown nosave || true
 wait "$server" || fail "redis ended with status $?"
 ! grep -E 'crashed|Guru Meditation|BUG REPORT' "$LOGS"/server.* || fail "redis reported a crash"
-say "$keys keys survived a snapshot and a restart; ${beside:-no allocator of its own} beside"
+say "$keys keys survived a snapshot and a restart; ${beside:-no allocator of its own} beside, holding $other bytes"

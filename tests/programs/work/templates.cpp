@@ -20,8 +20,7 @@ template <int N> struct Item {
     int sum() const { return std::accumulate(values.begin(), values.end(), N); }
 };
 
-template <int N> long work()
-{
+template <int N> long work() {
     std::map<std::string, std::vector<Item<N>>> groups;
     for (int i = 0; i < 50; i++)
         groups["key" + std::to_string(i % (N % 5 + 1))].emplace_back();
@@ -41,10 +40,12 @@ template <int N> long work()
     return fold(static_cast<long>(std::hash<std::string>{}(out.str()) % 1000003));
 }
 
-template <int... N> long all(std::integer_sequence<int, N...>) { return (0L + ... + work<N>()); }
+template <int... N> long all(std::integer_sequence<int, N...>) {
+    return (0L + ... + work<N>());
+}
 
-int main()
-{
+int main() {
     std::regex pattern("([a-z]+)([0-9]+)");
-    std::cout << std::regex_replace(std::string("abc123 def456"), pattern, "$2$1") << ' ' << all(std::make_integer_sequence<int, COUNT>{}) << '\n';
+    std::cout << std::regex_replace(std::string("abc123 def456"), pattern, "$2$1") << ' ' << all(std::make_integer_sequence<int, COUNT>{})
+              << '\n';
 }
