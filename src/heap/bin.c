@@ -55,7 +55,11 @@ unsigned shard_for(unsigned n) {
 }
 
 static unsigned fullness_of(const struct slab *slab) {
-    return slab->free == slab->blocks ? WHOLLY_FREE : (unsigned)slab->free * FULLNESS_LISTS / slab->blocks;
+    if (slab->free == slab->blocks) {
+        return WHOLLY_FREE;
+    }
+    unsigned free = (unsigned)slab->free * FULLNESS_LISTS; /* compared, not divided: this runs once per slab and flush */
+    return (free >= slab->blocks ? 1u : 0u) + (free >= 2u * slab->blocks ? 1u : 0u) + (free >= 3u * slab->blocks ? 1u : 0u);
 }
 
 static void bin_check(const struct bin *bin) {
@@ -73,7 +77,7 @@ static void bin_check(const struct bin *bin) {
 
 /* Puts the slab where its counts say it belongs; off every list when it is full. */
 static void relist(struct bin *bin, struct slab *slab) {
-    if (slab->free == 0) {
+    if (UNLIKELY(slab->free == 0)) {
         if (list_contains(&slab->node)) {
             list_remove(&slab->node);
         }
@@ -125,7 +129,7 @@ unsigned bin_claim(unsigned *shard, unsigned class_index, void **out, unsigned w
         got += slab_claim(slab, out + got, want - got);
         relist(bin, slab);
     }
-    fetch_add_relaxed(&bin->out, got);
+    store_relaxed(&bin->out, load_relaxed(&bin->out) + got); /* written under the lock only */
     bin_check(bin);
     lock_give(&bin->lock, LOCK_BIN);
     return got;
@@ -149,48 +153,68 @@ static bool retire_kept(struct bin *bin) {
     return node && retire_if_spare(bin, LIST_ENTRY(node, struct slab, node));
 }
 
-/* Under the lock of the bin that the slab belonged to a moment ago. False: the address is no block that is out. */
-static bool put_one(struct bin *bin, struct slab *slab, uintptr_t address, unsigned class_index, bool *unit_went_back) {
-    uint64_t scaled = block_scaled(address, class_index);
-    unsigned index = block_index(scaled);
-    if (UNLIKELY(load_relaxed(&slab->class_index) != class_index || !block_begins(scaled, class_index) || index >= slab->blocks)) {
-        return false;
-    }
-    if (UNLIKELY(slab_put(slab, index) == SLAB_DOUBLE_FREE)) {
-        return false;
-    }
+/* The bin that the slab says it belongs to; only its lock makes that certain. */
+static struct bin *bin_of(struct slab *slab, unsigned class_index) {
+    return &shards[load_relaxed(&slab->shard) % SHARDS_MAX].bins[class_index];
+}
+
+/*
+ * Puts blocks back that lie in one slab, the first of `count` that do; the bin's lock is held. Returns how many it dealt with; the bad
+ * ones among them are collected at the front of `bad`.
+ */
+static unsigned put_in_slab(struct bin *bin, struct slab *slab, unsigned class_index, void **blocks, unsigned count, void **bad,
+                            unsigned *bad_count) {
+    uintptr_t unit = (uintptr_t)blocks[0] >> UNIT_SHIFT;
+    bool ours = load_relaxed(&slab->class_index) == class_index && bin_of(slab, class_index) == bin;
+    unsigned done = 0;
+    unsigned good = 0;
+    do {
+        uintptr_t address = (uintptr_t)blocks[done];
+        uint64_t scaled = block_scaled(address, class_index);
+        unsigned index = block_index(scaled);
+        if (LIKELY(ours && block_begins(scaled, class_index) && index < slab->blocks && slab_put(slab, index) == SLAB_NOTHING)) {
+            good++;
+        } else {
+            bad[(*bad_count)++] = blocks[done];
+        }
+        done++;
+    } while (done < count && (uintptr_t)blocks[done] >> UNIT_SHIFT == unit);
+    store_relaxed(&bin->out, load_relaxed(&bin->out) - good); /* written under the lock only */
+    return done;
+}
+
+/* After blocks came back: the slab finds its list, and a wholly free slab that is not needed goes. True when a unit went back. */
+static bool settle(struct bin *bin, struct slab *slab) {
     relist(bin, slab);
-    *unit_went_back |= slab->free == slab->blocks ? retire_if_spare(bin, slab) : retire_kept(bin);
-    return true;
+    return slab->free == slab->blocks ? retire_if_spare(bin, slab) : retire_kept(bin);
 }
 
 unsigned bin_put(unsigned class_index, void **blocks, unsigned count) {
     struct bin *bin = NULL;
-    unsigned put_here = 0;
     unsigned bad = 0;
     bool unit_went_back = false;
-    for (unsigned i = 0; i < count; i++) {
-        uintptr_t address = (uintptr_t)blocks[i];
-        struct slab *slab = slab_of(address);
-        struct bin *owner = slab ? &shards[load_relaxed(&slab->shard) % SHARDS_MAX].bins[class_index] : NULL;
+    for (unsigned i = 0; i < count;) {
+        struct slab *slab = slab_of((uintptr_t)blocks[i]);
+        struct bin *owner = slab ? bin_of(slab, class_index) : NULL;
         if (owner && owner != bin) {
             if (bin) {
-                fetch_sub_relaxed(&bin->out, put_here);
                 lock_give(&bin->lock, LOCK_BIN);
             }
             bin = owner;
-            put_here = 0;
             lock_take(&bin->lock, LOCK_BIN);
         }
-        if (LIKELY(owner && &shards[load_relaxed(&slab->shard)].bins[class_index] == bin &&
-                   put_one(bin, slab, address, class_index, &unit_went_back))) {
-            put_here++;
+        if (LIKELY(owner != NULL)) {
+            unsigned bad_before = bad;
+            unsigned done = put_in_slab(bin, slab, class_index, blocks + i, count - i, blocks, &bad);
+            if (bad - bad_before < done) {
+                unit_went_back |= settle(bin, slab);
+            }
+            i += done;
         } else {
-            blocks[bad++] = blocks[i];
+            blocks[bad++] = blocks[i++];
         }
     }
     if (bin) {
-        fetch_sub_relaxed(&bin->out, put_here);
         bin_check(bin);
         lock_give(&bin->lock, LOCK_BIN);
     }

@@ -15,21 +15,20 @@ static unsigned slices_for(size_t size) {
     return (unsigned)(align_up(size, platform_page_size()) >> SLICE_SHIFT);
 }
 
-static void *take_run(size_t size, size_t align, bool *zeroed) {
-    size_t page = platform_page_size();
-    return chunk_take_run(slices_for(size), (unsigned)((align > page ? align : page) >> SLICE_SHIFT), zeroed);
+static void *take_once(size_t size, size_t align, bool *zeroed) {
+    if (size <= option_get(OPTION_large_max) && align <= LARGE_ALIGN_MAX) {
+        size_t page = platform_page_size();
+        return chunk_take_run(slices_for(size), (unsigned)((align > page ? align : page) >> SLICE_SHIFT), zeroed);
+    }
+    return direct_take(size, align, zeroed);
 }
 
 void *large_take(size_t size, size_t align, bool *zeroed) {
-    if (size <= option_get(OPTION_large_max) && align <= LARGE_ALIGN_MAX) {
-        void *block = take_run(size, align, zeroed);
-        if (block == NULL && purge_down_to(0)) {
-            block = take_run(size, align, zeroed);
-        }
-        return block;
+    void *block = take_once(size, align, zeroed);
+    if (block == NULL && purge_down_to(0)) {
+        block = take_once(size, align, zeroed);
     }
-    *zeroed = true;
-    return direct_take(size, align);
+    return block;
 }
 
 size_t large_size(uintptr_t address) {
@@ -43,7 +42,7 @@ size_t large_size(uintptr_t address) {
 bool large_give(uintptr_t address) {
     struct chunk *chunk = page_map_chunk(address);
     if (chunk == NULL) {
-        return direct_give(address);
+        return direct_give(address, purge_budget());
     }
     if (!chunk_give_run(chunk, address)) {
         return false;
@@ -55,7 +54,11 @@ bool large_give(uintptr_t address) {
 void *large_resize(uintptr_t address, size_t size) {
     struct chunk *chunk = page_map_chunk(address);
     if (chunk == NULL) {
-        return size > SMALL_MAX ? direct_resize(address, size) : NULL;
+        if (size <= SMALL_MAX) {
+            return NULL;
+        }
+        void *resized = direct_resize(address, size);
+        return resized || !purge_down_to(0) ? resized : direct_resize(address, size);
     }
     if (size <= SMALL_MAX || size > option_get(OPTION_large_max)) {
         return NULL;

@@ -6,6 +6,7 @@
 #include "pages/chunk.h"
 #include "base/bits.h"
 #include "base/check.h"
+#include "config/options.h"
 #include "pages/counters.h"
 #include "pages/meta.h"
 #include "pages/page_map.h"
@@ -181,11 +182,15 @@ static struct chunk *enter_new(void) {
     if (base == NULL) {
         return NULL;
     }
-    platform_huge_pages(base, CHUNK_SIZE, false);
+    /* A heap of this size fills the chunk it asks for, so one huge page replaces 512 faults and costs at most one chunk's slack. */
+    bool huge = load_relaxed(&page_counters.used_bytes) >= option_get(OPTION_huge_start);
+    platform_huge_pages(base, CHUNK_SIZE, huge);
     bool unused;
     struct chunk *chunk = enter(base, NULL, &unused);
     if (chunk == NULL) {
         platform_unmap(base, CHUNK_SIZE);
+    } else {
+        chunk->huge = huge;
     }
     return chunk;
 }
@@ -363,6 +368,14 @@ bool chunk_take_dirty(struct chunk **result, unsigned *start, unsigned *count, b
     }
     lock_give(&chunk_lock, LOCK_CHUNKS);
     return found;
+}
+
+bool chunk_stop_huge(struct chunk *chunk) {
+    lock_take(&chunk_lock, LOCK_CHUNKS);
+    bool was = chunk->huge;
+    chunk->huge = false;
+    lock_give(&chunk_lock, LOCK_CHUNKS);
+    return was;
 }
 
 void chunk_return_slices(struct chunk *chunk, unsigned start, unsigned count, bool clean) {

@@ -39,6 +39,7 @@ struct chunk {
     uint16_t longest; /* upper bound; made exact when a search fails */
     bool pinned;      /* part of the first mapping: never unmapped */
     bool retired;     /* on its way to being unmapped: on no list */
+    bool huge;        /* asks for a huge page */
     struct run_map free;
     struct run_map dirty;
     uint16_t span[CHUNK_SLICES];
@@ -75,6 +76,8 @@ bool chunk_resize_run(struct chunk *chunk, uintptr_t address, unsigned slices, b
 /* For purging: takes one dirty free run out of use (see purge.c), *whole: it is the whole chunk, which then is off every list.
  * False when nothing is dirty within one turn of the hand. */
 bool chunk_take_dirty(struct chunk **chunk, unsigned *start, unsigned *count, bool *whole);
+/* True the first time for a chunk that asks for a huge page, which it may no longer do: parts of it are about to be purged. */
+bool chunk_stop_huge(struct chunk *chunk);
 /* Ends what chunk_take_dirty began: the slices are free again, purged (`clean`) or not. */
 void chunk_return_slices(struct chunk *chunk, unsigned start, unsigned count, bool clean);
 /* The chunk was unmapped: its descriptor may be used again. */

@@ -11,7 +11,6 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "pages/counters.h"
-#include "pages/purge.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
 
@@ -20,13 +19,15 @@ struct mapping {
     size_t size;
 };
 
-enum { FIRST_SLOTS = 64 };
+enum { FIRST_SLOTS = 64, KEPT_MAX = 8, KEPT_SLACK = 8 /* a kept mapping may be larger than asked by one part in this many */ };
 
 static struct lock direct_lock;
 static struct mapping first_slots[FIRST_SLOTS];
 static struct mapping *slots = first_slots;
 static size_t slot_count = FIRST_SLOTS;
 static size_t used;
+static struct mapping kept[KEPT_MAX]; /* freed mappings, oldest first; their bytes count as dirty */
+static unsigned kept_count;
 
 static size_t home(uintptr_t address) {
     return (size_t)((address >> 12) * 0x9E3779B97F4A7C15u >> 20) & (slot_count - 1);
@@ -87,36 +88,64 @@ static void note(size_t added, size_t removed, long blocks) {
     fetch_add_relaxed(&page_counters.direct_count, (size_t)blocks);
 }
 
-void *direct_take(size_t size, size_t align) {
+static struct mapping remove_kept(unsigned index) {
+    struct mapping mapping = kept[index];
+    kept_count--;
+    for (unsigned i = index; i < kept_count; i++) {
+        kept[i] = kept[i + 1];
+    }
+    fetch_sub_relaxed(&page_counters.dirty_bytes, mapping.size);
+    return mapping;
+}
+
+/* A kept mapping that fits without much waste; address 0 when there is none. */
+static struct mapping take_kept(size_t size, size_t align) {
+    struct mapping found = {0, 0};
+    lock_take(&direct_lock, LOCK_DIRECT);
+    for (unsigned i = kept_count; i-- > 0;) {
+        if (kept[i].size >= size && kept[i].size - size <= size / KEPT_SLACK && (kept[i].address & (align - 1)) == 0) {
+            found = remove_kept(i);
+            break;
+        }
+    }
+    lock_give(&direct_lock, LOCK_DIRECT);
+    return found;
+}
+
+/* Enters a mapping in the table; false when there is no room for it. */
+static bool attach(uintptr_t address, size_t size) {
+    lock_take(&direct_lock, LOCK_DIRECT);
+    bool room = make_room();
+    if (room) {
+        size_t slot = find(address);
+        ASSERT(slots[slot].address == 0);
+        slots[slot].address = address;
+        slots[slot].size = size;
+        used++;
+        note(size, 0, 1);
+    }
+    lock_give(&direct_lock, LOCK_DIRECT);
+    return room;
+}
+
+void *direct_take(size_t size, size_t align, bool *zeroed) {
     size_t page = platform_page_size();
     if (size > (size_t)PTRDIFF_MAX - page || align > (size_t)PTRDIFF_MAX) {
         return NULL;
     }
     size = align_up(size, page);
     align = align > page ? align : page;
-    void *address = platform_map(size, align);
-    if (address == NULL && purge_down_to(0)) {
-        address = platform_map(size, align);
+    struct mapping mapping = take_kept(size, align);
+    *zeroed = mapping.address == 0;
+    if (*zeroed) {
+        mapping.address = (uintptr_t)platform_map(size, align);
+        mapping.size = size;
     }
-    if (address == NULL) {
+    if (mapping.address && !attach(mapping.address, mapping.size)) {
+        (void)platform_unmap((void *)mapping.address, mapping.size);
         return NULL;
     }
-    lock_take(&direct_lock, LOCK_DIRECT);
-    bool room = make_room();
-    if (room) {
-        size_t slot = find((uintptr_t)address);
-        ASSERT(slots[slot].address == 0);
-        slots[slot].address = (uintptr_t)address;
-        slots[slot].size = size;
-        used++;
-        note(size, 0, 1);
-    }
-    lock_give(&direct_lock, LOCK_DIRECT);
-    if (!room) {
-        (void)platform_unmap(address, size);
-        return NULL;
-    }
-    return address;
+    return (void *)mapping.address;
 }
 
 size_t direct_size(uintptr_t address) {
@@ -143,26 +172,47 @@ static size_t detach(uintptr_t address) {
     return size;
 }
 
-static void attach(uintptr_t address, size_t size) {
-    lock_take(&direct_lock, LOCK_DIRECT);
-    size_t slot = find(address);
-    slots[slot].address = address;
-    slots[slot].size = size;
-    used++;
-    note(size, 0, 1);
-    lock_give(&direct_lock, LOCK_DIRECT);
+static void unmap_or_purge(struct mapping mapping) {
+    if (!platform_unmap((void *)mapping.address, mapping.size)) {
+        /* The system's table of mappings is full: the address range is lost, its memory is not. */
+        (void)platform_purge((void *)mapping.address, mapping.size);
+    }
 }
 
-bool direct_give(uintptr_t address) {
-    size_t size = address ? detach(address) : 0;
-    if (size == 0) {
+bool direct_give(uintptr_t address, size_t budget) {
+    struct mapping mapping = {address, address ? detach(address) : 0};
+    if (mapping.size == 0) {
         return false;
     }
-    if (!platform_unmap((void *)address, size)) {
-        /* The table of mappings is full: keep the address range, give its memory back. Reported as mapped from now on. */
-        (void)platform_purge((void *)address, size);
+    bool keep = false;
+    if (load_relaxed(&page_counters.dirty_bytes) + mapping.size <= budget) {
+        lock_take(&direct_lock, LOCK_DIRECT);
+        keep = kept_count < KEPT_MAX;
+        if (keep) {
+            kept[kept_count++] = mapping;
+            fetch_add_relaxed(&page_counters.dirty_bytes, mapping.size);
+        }
+        lock_give(&direct_lock, LOCK_DIRECT);
+    }
+    if (!keep) {
+        unmap_or_purge(mapping);
     }
     return true;
+}
+
+bool direct_evict(void) {
+    struct mapping mapping = {0, 0};
+    lock_take(&direct_lock, LOCK_DIRECT);
+    if (kept_count) {
+        mapping = remove_kept(0);
+    }
+    lock_give(&direct_lock, LOCK_DIRECT);
+    if (mapping.address) {
+        fetch_add_relaxed(&page_counters.purged_bytes, mapping.size);
+        fetch_add_relaxed(&page_counters.purge_calls, 1);
+        unmap_or_purge(mapping);
+    }
+    return mapping.address != 0;
 }
 
 void *direct_resize(uintptr_t address, size_t new_size) {
@@ -178,15 +228,10 @@ void *direct_resize(uintptr_t address, size_t new_size) {
     void *moved = (void *)address;
     if (new_size != old_size) {
         moved = platform_remap((void *)address, old_size, new_size, true);
-        if (moved == NULL && new_size > old_size && purge_down_to(0)) {
-            moved = platform_remap((void *)address, old_size, new_size, true);
-        }
     }
-    if (moved == NULL) {
-        attach(address, old_size);
-        return NULL;
-    }
-    attach((uintptr_t)moved, new_size);
+    /* There is room: this block's own entry was given up a moment ago, and a table refuses only when one slot is left. */
+    bool attached = moved ? attach((uintptr_t)moved, new_size) : attach(address, old_size);
+    CHECK(attached);
     return moved;
 }
 

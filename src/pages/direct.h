@@ -7,12 +7,15 @@
 
 #include "base/compiler.h"
 
-/* size > 0, align a power of two. Zeroed memory aligned to align; NULL when refused. */
-void *direct_take(size_t size, size_t align);
+/* size > 0, align a power of two. Memory aligned to align; NULL when refused. *zeroed: it reads as zeros. */
+void *direct_take(size_t size, size_t align, bool *zeroed);
 /* Usable bytes of the direct block that starts at the address, 0 when none does. */
 size_t direct_size(uintptr_t address);
-/* False when no direct block starts there. */
-bool direct_give(uintptr_t address);
+/* False when no direct block starts there. The mapping is kept ready for the next request of its size while no more than `budget` bytes
+ * are dirty with it; else it goes back to the system. */
+bool direct_give(uintptr_t address, size_t budget);
+/* Gives the mapping that has been kept longest back; false when none is kept. */
+bool direct_evict(void);
 /* Resizes, moving when needed; NULL when refused (the block is unchanged). The address must be a direct block's. */
 void *direct_resize(uintptr_t address, size_t new_size);
 /* Start of the direct block that contains the address, 0 when none does. For messages: looks at every mapping. */

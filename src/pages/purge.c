@@ -8,6 +8,7 @@
 #include "config/options.h"
 #include "pages/chunk.h"
 #include "pages/counters.h"
+#include "pages/direct.h"
 #include "platform/platform.h"
 
 /* Relaxed: a late reader tries once more in vain. */
@@ -31,11 +32,18 @@ bool purge_down_to(size_t keep) {
     unsigned start;
     unsigned count;
     bool whole;
+    while (load_relaxed(&page_counters.dirty_bytes) > keep && direct_evict()) {
+        any = true;
+    }
     while (load_relaxed(&page_counters.dirty_bytes) > keep && chunk_take_dirty(&chunk, &start, &count, &whole)) {
         if (whole && platform_unmap(chunk->base, CHUNK_SIZE)) {
             chunk_forget(chunk);
             any = true;
             continue;
+        }
+        if (chunk_stop_huge(chunk)) {
+            /* Or the kernel would fill the holes again when it collapses the chunk in the background. */
+            platform_huge_pages(chunk->base, CHUNK_SIZE, false);
         }
         bool clean = purge_run(chunk, start, count);
         chunk_return_slices(chunk, start, count, clean);
