@@ -22,6 +22,6 @@ esac
 need_build_tools
 need gdb=gdb
 build debug collam
-# The program is started without a shell in between, which would run on collam too and stop gdb at its own faults.
-exec gdb -q -ex "set startup-with-shell off" -ex "set exec-wrapper env LD_PRELOAD=$root/build/debug/libcollam.so" \
+# Without a shell in between, which would run on collam too; the environment is the program's only, gdb keeps its own malloc.
+exec gdb -q -ex "set startup-with-shell off" -ex "set environment LD_PRELOAD $root/build/debug/libcollam.so${LD_PRELOAD:+:$LD_PRELOAD}" \
     -ex "set breakpoint pending on" -ex "break platform_abort" "${batch[@]}" --args "$@"

@@ -12,6 +12,7 @@ directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 cd "$directory"
 unset LD_PRELOAD COLLAM_OPTIONS
+export TMPDIR=$directory
 
 fail() {
     echo "$way: $*" >&2
@@ -28,6 +29,14 @@ served() {
     [ -e stats ] || fail "$* did not run on collam: no statistics"
     count=$(awk '$1 == "allocations" { print $2 }' stats)
     [ "$count" -ge "$least" ] || fail "$* made only $count allocations on collam"
+}
+
+# expect_status STATUS COMMAND...: how the launcher ends when the command ends so.
+expect_status() {
+    local wanted=$1 status=0
+    shift
+    "$launcher" --quiet -- "$@" 2>/dev/null || status=$?
+    [ "$status" = "$wanted" ] || fail "$* ended with status $status, not $wanted"
 }
 
 # has_own_malloc FILE yes|no: whether the executable itself contains malloc.
@@ -56,7 +65,33 @@ launcher)
     cc -O1 main.c -o main
     served 8000 "$prefix/bin/collam-run" ./main
     "$prefix/bin/collam-run" ./main 2>summary >/dev/null
+    launcher=$prefix/bin/collam-run
     grep -Eq '^collam: [0-9.]+ s wall, [0-9.]+ MiB peak RSS, 8,[0-9]{3} allocations' summary || fail "the summary is: $(cat summary)"
+    # What goes in and out is the program's, and so is the end.
+    [ "$(echo in | "$launcher" --quiet -- cat 2>&1)" = in ] || fail "input and output are not passed through"
+    expect_status 7 bash -c 'exit 7'
+    expect_status 143 bash -c 'kill -TERM $$'
+    expect_status 127 ./missing
+    expect_status 126 ./main.c
+    # A signal sent to the launcher reaches the program, whose handler decides.
+    echo "trap 'echo caught; exit 5' TERM; echo ready; while :; do sleep 0.05; done" >waits.sh
+    "$launcher" --quiet bash waits.sh >output &
+    pid=$!
+    until grep -q ready output; do sleep 0.05; done
+    kill -TERM "$pid"
+    status=0
+    wait "$pid" || status=$?
+    { [ "$status" = 5 ] && grep -q caught output; } || fail "SIGTERM was not passed on: status $status, $(cat output)"
+    # What was preloaded and set before stays.
+    cc -shared -fPIC -x c -o libother.so - <<<'int other(void) { return 1; }'
+    LD_PRELOAD=$directory/libother.so COLLAM_OPTIONS=quiet=1 "$launcher" --quiet env >output
+    grep -Eq '^LD_PRELOAD=[^:]*libcollam\.so[^:]*:.*/libother\.so$' output || fail "$(grep LD_PRELOAD output)"
+    grep -Eq '^COLLAM_OPTIONS=quiet=1,stats=' output || fail "$(grep COLLAM_OPTIONS output)"
+    # A program that cannot be preloaded runs, and nothing is claimed about it.
+    cc -O1 -static main.c -o main
+    "$launcher" ./main 2>summary >/dev/null
+    grep -q 'allocations not reported' summary || fail "the summary of a static program is: $(cat summary)"
+    ls -d "${TMPDIR:-/tmp}"/collam-run-* 2>/dev/null && fail "a temporary directory was left behind"
     ;;
 link)
     link_line -L"$library" -lcollam -Wl,-rpath,"$library"
