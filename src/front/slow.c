@@ -44,18 +44,21 @@ static void *take_class(struct heap *heap, unsigned class_index) {
     return bin_claim(&shard, class_index, &block, 1) ? block : NULL;
 }
 
+/* Memory ran out: what is cached here, kept ready in bins or waits to be purged may be all that is missing. */
+static COLD bool reclaim(void) {
+    bool flushed = heap_flush_all();
+    bin_trim();
+    return purge_down_to(0) || flushed;
+}
+
 void *front_take_class(unsigned class_index) {
     struct heap *heap = heap_of_thread();
     void *block = take_class(heap, class_index);
+    if (UNLIKELY(block == NULL) && reclaim()) {
+        block = take_class(heap, class_index);
+    }
     if (UNLIKELY(block == NULL)) {
-        /* What is cached here or waits to be purged may be all that is missing. */
-        bool flushed = heap_flush_all();
-        if (purge_down_to(0) || flushed) {
-            block = take_class(heap, class_index);
-        }
-        if (block == NULL) {
-            return front_no_memory();
-        }
+        return front_no_memory();
     }
     if (UNLIKELY(heap && heap->watched)) {
         count_allocation(heap);
@@ -69,7 +72,10 @@ void *front_take_large(size_t size, size_t align, bool *zeroed) {
     }
     struct heap *heap = heap_of_thread();
     void *block = large_take(size, align, zeroed);
-    if (block == NULL) {
+    if (UNLIKELY(block == NULL) && reclaim()) {
+        block = large_take(size, align, zeroed);
+    }
+    if (UNLIKELY(block == NULL)) {
         return front_no_memory();
     }
     if (UNLIKELY(heap && heap->watched)) {

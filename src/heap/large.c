@@ -15,20 +15,12 @@ static unsigned slices_for(size_t size) {
     return (unsigned)(align_up(size, platform_page_size()) >> SLICE_SHIFT);
 }
 
-static void *take_once(size_t size, size_t align, bool *zeroed) {
+void *large_take(size_t size, size_t align, bool *zeroed) {
     if (size <= option_get(OPTION_large_max) && align <= LARGE_ALIGN_MAX) {
         size_t page = platform_page_size();
         return chunk_take_run(slices_for(size), (unsigned)((align > page ? align : page) >> SLICE_SHIFT), zeroed);
     }
     return direct_take(size, align, zeroed);
-}
-
-void *large_take(size_t size, size_t align, bool *zeroed) {
-    void *block = take_once(size, align, zeroed);
-    if (block == NULL && purge_down_to(0)) {
-        block = take_once(size, align, zeroed);
-    }
-    return block;
 }
 
 size_t large_size(uintptr_t address) {

@@ -1,0 +1,513 @@
+/*
+ * Purpose: the platform contract over memory of its own: the same in every run, exactly accounted, and able to refuse.
+ * Layer: platform. Owner: fake_lock protects the mappings, the counts and the texts; settings are made while one thread runs.
+ *
+ * One reservation of address space is cut into mappings, kept in a table sorted by address. What belongs to no mapping cannot be
+ * touched. The reservation starts 16 MiB before a boundary of the page map's regions, so that ordinary tests cross it.
+ *
+ * Invariant: mappings do not overlap, are sorted, and lie in the reservation.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "platform/fake/fake.h"
+#include "base/bits.h"
+#include "platform/syscall.h"
+
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/single_threaded.h>
+#include <sys/syscall.h>
+
+#define RESERVATION ((size_t)64 << 30)
+#define RESERVATION_AT (0x7e9000000000u - ((size_t)16 << 20))
+
+enum { MAPPINGS_MAX = 8192, SMALLEST_PAGE = 4096, TEXT_MAX = 8192, PATH_MAX_KEPT = 1024, FAKE_DESCRIPTOR = 1000 };
+
+struct mapping {
+    uintptr_t start;
+    size_t size;
+    size_t refused; /* bytes of it that somebody asked in vain to unmap */
+    int huge;
+};
+
+struct refusals {
+    unsigned long calls;
+    unsigned long first; /* calls first..last are refused; 0..0: none */
+    unsigned long last;
+    uint64_t random;
+    void (*hook)(void);
+    unsigned one_in; /* 0: not random */
+    bool in_hook;
+};
+
+static _Atomic(uint32_t) fake_lock;
+static uintptr_t reservation;
+static struct mapping mappings[MAPPINGS_MAX];
+static unsigned mapping_count;
+static size_t mapped_bytes;
+static size_t purged_bytes;
+static struct refusals refusals[FAKE_CALLS];
+static char output[TEXT_MAX];
+static size_t output_length;
+static char file_path[PATH_MAX_KEPT];
+static char file_text[TEXT_MAX];
+static size_t file_length;
+static int open_files;
+
+struct fake_settings fake_settings = {.page_size = SMALLEST_PAGE, .cpu_count = 2, .process_id = 4711};
+static _Atomic(uint32_t) thread_ids;
+static __thread uint32_t thread_id;
+
+static void lock(void) {
+    while (exchange_acquire(&fake_lock, 1)) {
+        (void)syscall6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+    }
+}
+
+static void unlock(void) {
+    store_release(&fake_lock, 0);
+}
+
+static void print(const char *text, size_t length) {
+    (void)syscall6(SYS_write, 2, (long)text, (long)length, 0, 0, 0);
+}
+
+/* The contract was broken, or the fake is at its limits. */
+static void demand(bool holds, const char *what) {
+    if (!holds) {
+        print("fake platform: ", 15);
+        print(what, strlen(what));
+        print("\n", 1);
+        store_release(&fake_lock, 0);
+        platform_abort();
+    }
+}
+
+/* Counts a call, lets the hook run, and tells whether to refuse. */
+static bool refuse(enum fake_call call) {
+    struct refusals *r = &refusals[call];
+    if (r->hook && !r->in_hook) {
+        r->in_hook = true;
+        r->hook();
+        r->in_hook = false;
+    }
+    lock();
+    unsigned long n = ++r->calls;
+    bool refused = n >= r->first && n <= r->last;
+    if (r->one_in) {
+        r->random = r->random * 6364136223846793005u + 1442695040888963407u;
+        refused |= (r->random >> 33) % r->one_in == 0;
+    }
+    unlock();
+    return refused;
+}
+
+/* --- mappings (under the lock) --------------------------------------------------------------------------------------- */
+
+static void reserve(void) {
+    if (reservation) {
+        return;
+    }
+    const long flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    long got = syscall6(SYS_mmap, (long)RESERVATION_AT, (long)RESERVATION, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+    if (syscall_failed(got)) { /* taken, or beyond this processor's addresses: anywhere will do */
+        got = syscall6(SYS_mmap, 0, (long)RESERVATION, PROT_NONE, flags, -1, 0);
+    }
+    demand(!syscall_failed(got), "no address space for the reservation");
+    reservation = align_up((size_t)got, (size_t)64 << 10);
+}
+
+/* The place in the table of the first mapping that ends beyond the address. */
+static unsigned place_of(uintptr_t address) {
+    unsigned low = 0;
+    unsigned high = mapping_count;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (mappings[middle].start + mappings[middle].size <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* The mapping that holds the whole range; NULL when none does. */
+static struct mapping *holder(uintptr_t address, size_t size) {
+    struct mapping *m = &mappings[place_of(address)];
+    if (m == &mappings[mapping_count] || address < m->start || address + size > m->start + m->size) {
+        return NULL;
+    }
+    return m;
+}
+
+static void insert(unsigned place, uintptr_t start, size_t size, size_t refused, int huge) {
+    demand(mapping_count < MAPPINGS_MAX, "too many mappings for its table");
+    memmove(&mappings[place + 1], &mappings[place], (mapping_count - place) * sizeof *mappings);
+    mappings[place] = (struct mapping){start, size, refused, huge};
+    mapping_count++;
+    mapped_bytes += size;
+}
+
+static void set_access(uintptr_t start, size_t size, bool usable) {
+    /* Unusable ranges are mapped afresh, which drops their pages: the next who gets them reads zeros. */
+    long result =
+        usable ? syscall6(SYS_mprotect, (long)start, (long)size, PROT_READ | PROT_WRITE, 0, 0, 0)
+               : syscall6(SYS_mmap, (long)start, (long)size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    demand(!syscall_failed(result), "the system refused to change the access of a range");
+}
+
+/* The lowest free range; 0 when there is none. *place is where the table would hold it. */
+static uintptr_t find_free(size_t size, size_t align, unsigned *place) {
+    uintptr_t end = reservation + RESERVATION - ((size_t)64 << 10);
+    uintptr_t from = reservation;
+    for (unsigned i = 0; i <= mapping_count; i++) {
+        uintptr_t limit = i < mapping_count ? mappings[i].start : end;
+        uintptr_t start = align_up(from, align);
+        if (start >= from && start <= limit && limit - start >= size) {
+            *place = i;
+            return start;
+        }
+        from = i < mapping_count ? mappings[i].start + mappings[i].size : end;
+    }
+    return 0;
+}
+
+static void *map(size_t size, size_t align) {
+    unsigned place;
+    uintptr_t start = find_free(size, align, &place);
+    if (start) {
+        set_access(start, size, true);
+        insert(place, start, size, 0, 0);
+    }
+    return (void *)start;
+}
+
+static void unmap(uintptr_t start, size_t size) {
+    struct mapping *m = holder(start, size);
+    unsigned place = (unsigned)(m - mappings);
+    struct mapping old = *m;
+    size_t head = start - old.start;
+    size_t tail = old.size - head - size;
+    memmove(m, m + 1, (mapping_count - place - 1) * sizeof *mappings);
+    mapping_count--;
+    mapped_bytes -= old.size;
+    if (tail) {
+        insert(place, start + size, tail, 0, old.huge);
+    }
+    if (head) {
+        insert(place, old.start, head, 0, old.huge);
+    }
+    set_access(start, size, false);
+}
+
+/* --- the contract ------------------------------------------------------------------------------------------------------ */
+
+static void demand_range(uintptr_t address, size_t size, const char *what) {
+    demand(size != 0 && size % fake_settings.page_size == 0 && address % fake_settings.page_size == 0, what);
+}
+
+size_t platform_page_size(void) {
+    return fake_settings.page_size;
+}
+
+void *platform_map(size_t size, size_t align) {
+    demand_range(0, size, "map: the size is no multiple of the page");
+    demand(is_power_of_two(align) && align >= fake_settings.page_size, "map: the alignment is no power of two, or below a page");
+    if (refuse(FAKE_MAP)) {
+        return NULL;
+    }
+    lock();
+    reserve();
+    void *result = map(size, align);
+    unlock();
+    return result;
+}
+
+bool platform_unmap(void *address, size_t size) {
+    uintptr_t start = (uintptr_t)address;
+    demand_range(start, size, "unmap: not whole pages");
+    bool refused = refuse(FAKE_UNMAP);
+    lock();
+    struct mapping *m = holder(start, size);
+    demand(m != NULL, "unmap: the range is not mapped");
+    if (refused) {
+        m->refused = size;
+    } else {
+        unmap(start, size);
+    }
+    unlock();
+    return !refused;
+}
+
+bool platform_purge(void *address, size_t size) {
+    uintptr_t start = (uintptr_t)address;
+    demand_range(start, size, "purge: not whole pages");
+    bool refused = refuse(FAKE_PURGE);
+    lock();
+    demand(holder(start, size) != NULL, "purge: the range is not mapped");
+    if (refused) { /* as a system may, it stops half-way */
+        size = align_down(size / 2, fake_settings.page_size);
+    } else {
+        purged_bytes += size;
+    }
+    if (size) {
+        (void)syscall6(SYS_madvise, (long)start, (long)size, MADV_DONTNEED, 0, 0, 0);
+    }
+    unlock();
+    return !refused;
+}
+
+/* Under the lock: bytes behind the mapping become part of it, if they are free. */
+static bool grow_in_place(struct mapping *m, size_t new_size) {
+    uintptr_t limit = m + 1 < mappings + mapping_count ? m[1].start : reservation + RESERVATION - ((size_t)64 << 10);
+    if (new_size > limit - m->start) {
+        return false;
+    }
+    set_access(m->start + m->size, new_size - m->size, true);
+    mapped_bytes += new_size - m->size;
+    m->size = new_size;
+    return true;
+}
+
+void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_move) {
+    uintptr_t start = (uintptr_t)address;
+    demand_range(start, old_size, "remap: not whole pages before");
+    demand_range(0, new_size, "remap: not whole pages after");
+    if (refuse(FAKE_REMAP)) {
+        return NULL;
+    }
+    lock();
+    struct mapping *m = holder(start, old_size);
+    demand(m != NULL && m->start == start && m->size == old_size, "remap: the range is not one whole mapping");
+    void *result = NULL;
+    if (new_size <= old_size) {
+        if (new_size < old_size) {
+            unmap(start + new_size, old_size - new_size);
+        }
+        result = address;
+    } else if (!(fake_settings.remap_moves && may_move) && grow_in_place(m, new_size)) {
+        result = address;
+    } else if (may_move) {
+        result = map(new_size, fake_settings.page_size);
+        if (result) {
+            memcpy(result, address, old_size);
+            unmap(start, old_size);
+        }
+    }
+    unlock();
+    return result;
+}
+
+void platform_huge_pages(void *address, size_t size, bool wanted) {
+    demand_range((uintptr_t)address, size, "huge_pages: not whole pages");
+    (void)refuse(FAKE_HUGE_PAGES);
+    lock();
+    struct mapping *m = holder((uintptr_t)address, size);
+    demand(m != NULL, "huge_pages: the range is not mapped");
+    m->huge = wanted ? 1 : -1;
+    unlock();
+}
+
+void platform_wait(_Atomic(uint32_t) *word, uint32_t value) {
+    if (!refuse(FAKE_WAIT)) {
+        (void)syscall6(SYS_futex, (long)word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, (long)value, 0, 0, 0);
+    }
+}
+
+void platform_wake_one(_Atomic(uint32_t) *word) {
+    (void)refuse(FAKE_WAKE);
+    (void)syscall6(SYS_futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, 0, 0, 0);
+}
+
+void platform_pause(void) {
+    (void)refuse(FAKE_PAUSE);
+}
+
+unsigned platform_cpu_count(void) {
+    return fake_settings.cpu_count;
+}
+
+unsigned platform_cpu(void) {
+    return fake_settings.cpu;
+}
+
+uint32_t platform_thread_id(void) {
+    if (thread_id == 0) {
+        thread_id = fetch_add_relaxed(&thread_ids, 1) + 1;
+    }
+    return thread_id;
+}
+
+uint32_t platform_process_id(void) {
+    return fake_settings.process_id;
+}
+
+bool platform_single_threaded(void) {
+    return fake_settings.threads == FAKE_THREADS_REAL ? __libc_single_threaded != 0 : fake_settings.threads == FAKE_THREADS_ONE;
+}
+
+bool platform_secure_start(void) {
+    return fake_settings.secure;
+}
+
+static void append(char *text, size_t *used, const char *more, size_t length) {
+    for (size_t i = 0; i < length && *used + 1 < TEXT_MAX; i++) {
+        text[(*used)++] = more[i];
+    }
+    text[*used] = '\0';
+}
+
+void platform_write(int descriptor, const char *text, size_t length) {
+    if (refuse(FAKE_WRITE)) {
+        return;
+    }
+    lock();
+    demand(descriptor == 1 || descriptor == 2 || (descriptor == FAKE_DESCRIPTOR && open_files), "write: no such descriptor");
+    if (descriptor == FAKE_DESCRIPTOR) {
+        append(file_text, &file_length, text, length);
+    } else {
+        append(output, &output_length, text, length);
+    }
+    unlock();
+}
+
+int platform_create_file(const char *path) {
+    if (refuse(FAKE_CREATE_FILE)) {
+        return -1;
+    }
+    lock();
+    demand(open_files == 0, "create_file: it keeps one file at a time");
+    demand(strlen(path) < sizeof file_path, "create_file: the path is too long for it");
+    strcpy(file_path, path);
+    file_length = 0;
+    file_text[0] = '\0';
+    open_files = 1;
+    unlock();
+    return FAKE_DESCRIPTOR;
+}
+
+void platform_close(int descriptor) {
+    (void)refuse(FAKE_CLOSE);
+    demand(descriptor == FAKE_DESCRIPTOR && open_files == 1, "close: no such descriptor");
+    open_files = 0;
+}
+
+void platform_abort(void) {
+    if (fake_settings.abort_hook) {
+        fake_settings.abort_hook();
+    }
+    print(output, output_length);
+    abort();
+}
+
+/* --- settings and account ------------------------------------------------------------------------------------------------- */
+
+void fake_set_thread_id(uint32_t id) {
+    thread_id = id;
+}
+
+unsigned long fake_calls(enum fake_call call) {
+    lock();
+    unsigned long calls = refusals[call].calls;
+    unlock();
+    return calls;
+}
+
+void fake_fail_nth(enum fake_call call, unsigned long n) {
+    refusals[call].first = refusals[call].calls + n;
+    refusals[call].last = refusals[call].first;
+}
+
+void fake_fail_from(enum fake_call call, unsigned long n) {
+    refusals[call].first = refusals[call].calls + n;
+    refusals[call].last = ~0ul;
+}
+
+void fake_fail_randomly(enum fake_call call, unsigned one_in, uint64_t seed) {
+    refusals[call].one_in = one_in;
+    refusals[call].random = seed;
+}
+
+void fake_fail_never(void) {
+    for (unsigned i = 0; i < FAKE_CALLS; i++) {
+        refusals[i].first = 0;
+        refusals[i].last = 0;
+        refusals[i].one_in = 0;
+    }
+}
+
+void fake_on_call(enum fake_call call, void (*hook)(void)) {
+    refusals[call].hook = hook;
+}
+
+size_t fake_mapped_bytes(void) {
+    return mapped_bytes;
+}
+
+unsigned fake_mapping_count(void) {
+    return mapping_count;
+}
+
+size_t fake_refused_bytes(void) {
+    size_t sum = 0;
+    for (unsigned i = 0; i < mapping_count; i++) {
+        sum += mappings[i].refused;
+    }
+    return sum;
+}
+
+size_t fake_purged_bytes(void) {
+    return purged_bytes;
+}
+
+bool fake_is_mapped(const void *address, size_t size) {
+    return holder((uintptr_t)address, size) != NULL;
+}
+
+int fake_huge_pages_at(const void *address) {
+    struct mapping *m = holder((uintptr_t)address, 1);
+    demand(m != NULL, "fake_huge_pages_at: nothing is mapped there");
+    return m->huge;
+}
+
+size_t fake_resident_bytes(void) {
+    unsigned char present[1024] = {0};
+    size_t sum = 0;
+    for (unsigned i = 0; i < mapping_count; i++) {
+        for (size_t done = 0; done < mappings[i].size; done += sizeof present * SMALLEST_PAGE) {
+            size_t part = mappings[i].size - done;
+            part = part < sizeof present * SMALLEST_PAGE ? part : sizeof present * SMALLEST_PAGE;
+            long result = syscall6(SYS_mincore, (long)(mappings[i].start + done), (long)part, (long)present, 0, 0, 0);
+            demand(!syscall_failed(result), "the system does not tell what is resident");
+            for (size_t page = 0; page < part / SMALLEST_PAGE; page++) {
+                sum += (size_t)(present[page] & 1) * SMALLEST_PAGE;
+            }
+        }
+    }
+    return sum;
+}
+
+const char *fake_output(void) {
+    return output;
+}
+
+void fake_output_clear(void) {
+    output_length = 0;
+    output[0] = '\0';
+}
+
+const char *fake_file_path(void) {
+    return file_path;
+}
+
+const char *fake_file_text(void) {
+    return file_text;
+}
+
+int fake_open_files(void) {
+    return open_files;
+}
