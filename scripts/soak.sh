@@ -1,11 +1,13 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Runs the random operations, the hard times and the fuzzers for long, on the release build and on the debug build, which checks
 # every invariant at every transition. Half of the time belongs to each.
 #
 #   scripts/soak.sh [--minutes N] [--seed N] [--threads N]
 #
 # N minutes in all (60 unless said otherwise). A failure ends the run with status 1 and the command that repeats it.
-set -eu
+set -euo pipefail
+# shellcheck source=scripts/lib/common.sh
+. "$(dirname "$0")/lib/common.sh"
 
 minutes=60
 seed=
@@ -15,34 +17,40 @@ while [ $# -gt 0 ]; do
     --minutes) minutes=$2 ;;
     --seed) seed=$2 ;;
     --threads) threads=$2 ;;
-    *)
-        sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
-        exit 2
+    --help)
+        print_help
+        exit 0
         ;;
+    *) die "unknown argument $1 (--help tells)" ;;
     esac
     shift 2
 done
+cd "$root"
 
-cd "$(dirname "$0")/.."
-started=$(date +%s)
+need_build_tools
+need clang=clang libcmocka-dev
+need "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" # libFuzzer
+for preset in release debug; do
+    build $preset property stress
+done
+build release fuzz_heap fuzz_options
+started=$SECONDS
 step=0
 
-# Runs a command; status 77 is a stress case that was skipped.
+# Status 77 is a stress case that was skipped.
 run() {
+    local status=0
     step=$((step + 1))
-    echo "[$(($(date +%s) - started)) s] $*"
-    status=0
+    echo "[$((SECONDS - started)) s] $*"
     "$@" || status=$?
     if [ $status -ne 0 ] && [ $status -ne 77 ]; then
-        echo "soak: failed with status $status after $(($(date +%s) - started)) s; repeat it with: $*" >&2
-        exit 1
+        die "failed with status $status after $((SECONDS - started)) s; repeat it with: $*"
     fi
 }
 
-# Random operations in as many forms as share the time given: all sizes, one thread, many threads, blocks up to 64 MiB.
+# Random operations in as many forms as share the time given: all sizes, many threads, blocks up to 64 MiB, one thread.
 property() {
-    program=$1
-    share=$(($2 / 5))
+    local program=$1 share=$(($2 / 5)) chosen
     [ "$share" -gt 0 ] || share=1
     chosen=${seed:-$(od -An -N6 -tu8 /dev/urandom | tr -d ' ')}
     run "$program" --seed "$chosen" --seconds "$share" --threads "$threads"
@@ -52,36 +60,33 @@ property() {
     run "$program" --seed "$chosen" --seconds "$share" --threads 1 --no-respawn
 }
 
-# Cases of the stress program in turns, in their long form where an hour was asked for.
+# The cases of the stress program in turns, in their long form where an hour was asked for.
 stress() {
-    program=$1
-    end=$(($(date +%s) + $2))
-    long=
-    [ "$minutes" -lt 60 ] || long=--long
+    local program=$1 end=$((SECONDS + $2)) name long=()
+    [ "$minutes" -lt 60 ] || long=(--long)
     while :; do
         for name in $("$program" --list | cut -d' ' -f1); do
-            [ "$(date +%s)" -lt $end ] || return 0
-            # shellcheck disable=SC2086 # no argument where it is empty
-            run "$program" "$name" $long
+            [ $SECONDS -lt $end ] || return 0
+            run "$program" "$name" "${long[@]}"
         done
     done
 }
 
-for preset in release debug; do
-    cmake --preset $preset >/dev/null
-    cmake --build --preset $preset --target property stress -j"$(nproc)" >/dev/null
-done
-cmake --build --preset release --target heap_fuzz options_fuzz -j"$(nproc)" >/dev/null
-started=$(date +%s)
+# libFuzzer reads 0 as "for ever".
+fuzz() {
+    local name=$1 seconds=$2
+    shift 2
+    [ "$seconds" -gt 0 ] || seconds=1
+    run "build/release/tests/fuzz/${name}_fuzz" -max_total_time="$seconds" -timeout=60 -verbosity=0 "$@" \
+        "build/release/tests/fuzz/found.$name" "tests/fuzz/corpus/$name"
+}
 
 half=$((minutes * 60 / 2))
 for preset in release debug; do
-    build=build/$preset/tests
-    property "$build/property/property" $((half * 6 / 10))
-    stress "$build/stress/stress" $((half * 2 / 10))
-    run build/release/tests/fuzz/heap_fuzz -max_total_time=$((half * 18 / 100)) -timeout=60 -max_len=4096 -len_control=0 -verbosity=0 \
-        build/release/tests/fuzz/found.heap tests/fuzz/corpus/heap
-    run build/release/tests/fuzz/options_fuzz -max_total_time=$((half * 2 / 100)) -timeout=10 -verbosity=0 -dict=tests/fuzz/options.dict \
-        build/release/tests/fuzz/found.options tests/fuzz/corpus/options
+    tests=build/$preset/tests
+    property "$tests/property/property" $((half * 60 / 100))
+    stress "$tests/stress/stress" $((half * 20 / 100))
+    fuzz heap $((half * 18 / 100)) -max_len=4096 -len_control=0
+    fuzz options $((half * 2 / 100)) -dict=tests/fuzz/options.dict
 done
-echo "soak: $step steps in $(($(date +%s) - started)) s, no failure"
+echo "soak: $step steps in $((SECONDS - started)) s, no failure"
