@@ -51,7 +51,7 @@ build() {
         cd "$root"
         cmake --preset "$preset" && cmake --build "build/$preset" -j "$(nproc)" ${1:+--target "$@"}
     ) >"$log" 2>&1; then
-        tail -n 40 "$log" >&2
+        grep -E '(error|FAILED|Error)' "$log" | head -n 30 >&2 || tail -n 30 "$log" >&2
         say "the build of preset $preset failed; all of it is in ${log#"$root"/}"
         return 1
     fi
