@@ -1,0 +1,15 @@
+#!/bin/sh
+# Builds the benchmark driver and runs the comparison with the other allocators; see docs/PERFORMANCE.md.
+#
+#   scripts/bench.sh [--short|--full] [--only PATTERN] [--allocators A,B] [--peer NAME=PATH]... [--save DIRECTORY] [--list]
+#
+# collam is measured if it has been built (cmake --preset release && cmake --build --preset release). The peers and
+# programs come from scripts/install-peers.sh. Reports are written to bench/out/.
+set -eu
+cd "$(dirname "$0")/.."
+
+cmake -S bench -B build/bench -DCMAKE_BUILD_TYPE=Release >/dev/null
+cmake --build build/bench -j2 >/dev/null
+
+# PATH may hold other Pythons; the runner is written for the distribution's
+exec /usr/bin/python3 -B bench/run.py --binaries build/bench "$@"
