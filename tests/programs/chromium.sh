@@ -53,5 +53,5 @@ children=$(pgrep -f "type=[a-z-]* .*--user-data-dir=$WORK/profile " || true)
 prove_mapped "$SERVER" $children
 stop "$SERVER"
 for ((i = 0; i < $(pick 0 15); i++)); do load --dump-dom "$url/page.html" | grep -q 'sum 1999000 words 500' || fail "round $i differs"; done
-! grep -E 'Received signal|Check failed' "$LOGS/chromium" "$LOGS/server.env" || fail "a process of chromium died"
+! grep -E 'Received signal|Check failed' "$LOGS/chromium" "$LOGS/server" || fail "a process of chromium died"
 say "scripts, a screenshot, a PDF${own:+; $own libraries use the malloc of chromium itself, ours is bound in $ours of $processes processes}"

@@ -28,6 +28,7 @@ exec 3>&1 >"$LOGS/script" 2>&1
 
 SERVER=
 STUCK=
+RUN_AS=()
 SERVERS=()
 PROVED=0
 # Libraries or executables, as an extended regular expression, that may keep allocating by themselves in this program.
@@ -91,17 +92,20 @@ need() {
     done
 }
 
-# Runs a command on the library.
-on() { env ${LIB:+LD_PRELOAD="$LIB"} "$@"; }
+# Runs a command on the library. RUN_AS, where set, is a command that changes the user first, and does not run on it.
+on() { "${RUN_AS[@]}" env ${LIB:+LD_PRELOAD="$LIB"} "$@"; }
 
 # Runs a command on the library while the dynamic loader writes down which library each symbol was bound to, in every process
 # of the command; then reads that.
 proved() {
     local trace status=0
-    [ -n "$LIB" ] || { "$@"; return; }
+    [ -n "$LIB" ] || {
+        on "$@"
+        return
+    }
     trace=$(mktemp -d "$WORK/trace.XXXXXX")
     chmod 1777 "$trace"
-    env LD_PRELOAD="$LIB" LD_DEBUG=bindings LD_DEBUG_OUTPUT="$trace/pid" "$@" || status=$?
+    "${RUN_AS[@]}" env LD_PRELOAD="$LIB" LD_DEBUG=bindings LD_DEBUG_OUTPUT="$trace/pid" "$@" || status=$?
     prove_bound "$trace"
     rm -rf "$trace"
     return "$status"
@@ -133,14 +137,19 @@ bound_through() {
     nm -D --undefined-only "$file" 2>/dev/null | sed 's/@.*//' | grep -E " U $2\$" >/dev/null
 }
 
-# A running process has the library mapped.
+# Each of these processes has the library mapped, and one of them is still there to show it.
 prove_mapped() {
-    local pid
+    local pid maps proved=0
     [ -n "$LIB" ] || return 0
     for pid; do
-        grep -qF "$LIB" "/proc/$pid/maps" || fail "process $pid ($(tr '\0' ' ' <"/proc/$pid/cmdline")) has not mapped $LIB"
-        PROVED=$((PROVED + 1))
+        # Children come and go: one that has ended has no map any more.
+        maps=$(cat "/proc/$pid/maps" 2>/dev/null) || maps=
+        [ -n "$maps" ] || continue
+        [[ $maps == *"$LIB"* ]] || fail "process $pid ($(tr '\0' ' ' <"/proc/$pid/cmdline")) has not mapped $LIB"
+        proved=$((proved + 1))
     done
+    [ "$proved" -gt 0 ] || fail "no process left of those that should have mapped $LIB: $*"
+    PROVED=$((PROVED + proved))
 }
 
 # Runs a deterministic command on the library and on the system's malloc, and compares what it prints. At least MIN bytes must come.
@@ -158,13 +167,13 @@ expect() { [ "$2" = "$3" ] || fail "$1: expected '$3', got '$2'"; }
 
 # Starts a server in the background; its process is in SERVER, and it is stopped on the way out.
 serve() {
-    "$@" >>"$LOGS/server.$(basename "$1")" 2>&1 3>&- &
+    "$@" >>"$LOGS/server" 2>&1 3>&- &
     SERVER=$!
     SERVERS+=("$SERVER")
 }
 
 # The same on the library (exec: no process in between).
-serve_on() { serve env ${LIB:+LD_PRELOAD="$LIB"} "$@"; }
+serve_on() { serve "${RUN_AS[@]}" env ${LIB:+LD_PRELOAD="$LIB"} "$@"; }
 
 stop() {
     local pid=$1 i

@@ -13,7 +13,7 @@ javac -d . "$DATA/Trim.java"
 trace=$(mktemp -d "$WORK/trace.XXXXXX")
 serve env ${LIB:+LD_PRELOAD="$LIB"} LD_DEBUG=bindings LD_DEBUG_OUTPUT="$trace/pid" java -Xmx64m -cp . Trim "$(pick 40 400)"
 java=$SERVER
-wait_for 30 grep -q '^freed$' "$LOGS/server.env"
+wait_for 30 grep -q '^freed$' "$LOGS/server"
 jcmd "$java" System.trim_native_heap >trimmed || fail "jcmd ended with status $?"
 grep -qE 'RSS\+Swap|Done|no details' trimmed || fail "java did not trim: $(cat trimmed)"
 target=$(cat "$trace"/* | awk '/normal symbol `malloc_trim/ { print $7 }' | head -1)

@@ -10,6 +10,7 @@ on ./own >library || fail "a block went to the wrong allocator: status $?"
 [ "$(sed 's/ .*//' library)" -ge "$(sed 's/ .*//' system)" ] || fail "on the library its allocator gave $(cat library), without it $(cat system)"
 # The proof that the library is there for a program that binds nothing of it.
 on grep -F "${LIB:-libc}" /proc/self/maps >maps || fail "the library is not mapped"
+# shellcheck disable=SC2034 # read by lib.sh
 [ -z "$LIB" ] || PROVED=1
 for ((i = 0; i < $(pick 20 300); i++)); do on ./own | cmp -s - library || fail "run $i differs"; done
 say "$(cat library) from its own allocator in each run"
