@@ -40,6 +40,19 @@ static inline bool on_collam(void) {
     return collam_version != NULL;
 }
 
+/* The shadow memory of a sanitizer counts as ours, and its threads are slow: such builds check less of memory, and less often. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+static const bool sanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+#else
+static const bool sanitized = false;
+#endif
+
 static inline size_t opaque(size_t value) {
     __asm__ volatile("" : "+r"(value));
     return value;
