@@ -34,7 +34,7 @@ enum {
 };
 
 #define DIRTY_MIN ((size_t)4 << 20) /* free pages that may stay dirty however small the heap is */
-#define HUGE_START ((size_t)32 << 20) /* see huge_start in options.def */
+#define HUGE_START (SIZE_MAX / 2)   /* see huge_start in options.def */
 #define DIRTY_SHIFT 4               /* beyond that: live bytes >> DIRTY_SHIFT */
 
 _Static_assert(LARGE_MAX <= CHUNK_SIZE, "a large block fits in one chunk");

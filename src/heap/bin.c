@@ -14,8 +14,9 @@ enum { FULLNESS_LISTS = 4, WHOLLY_FREE = FULLNESS_LISTS, LISTS };
 
 struct bin {
     struct lock lock;
-    uint32_t slabs;      /* of this bin, listed or full */
-    _Atomic(size_t) out; /* written under the lock, read relaxed by statistics */
+    uint32_t slabs;           /* of this bin, listed or full */
+    _Atomic(uint32_t) listed; /* slabs with a free block; written under the lock, read relaxed as a hint by other shards */
+    _Atomic(size_t) out;      /* written under the lock, read relaxed by statistics */
     struct list lists[LISTS];
 } ALIGNED(64);
 
@@ -75,23 +76,34 @@ static void bin_check(const struct bin *bin) {
     CHECK(bin->lists[WHOLLY_FREE].first == NULL || bin->lists[WHOLLY_FREE].first->next == NULL);
 }
 
+static void list_slab(struct bin *bin, struct slab *slab, unsigned fullness) {
+    slab->fullness = (uint8_t)fullness;
+    list_push(&bin->lists[fullness], &slab->node);
+    store_relaxed(&bin->listed, load_relaxed(&bin->listed) + 1);
+}
+
+static void unlist_slab(struct bin *bin, struct slab *slab) {
+    list_remove(&slab->node);
+    store_relaxed(&bin->listed, load_relaxed(&bin->listed) - 1);
+}
+
 /* Puts the slab where its counts say it belongs; off every list when it is full. */
 static void relist(struct bin *bin, struct slab *slab) {
+    bool listed = list_contains(&slab->node);
     if (UNLIKELY(slab->free == 0)) {
-        if (list_contains(&slab->node)) {
-            list_remove(&slab->node);
+        if (listed) {
+            unlist_slab(bin, slab);
         }
         return;
     }
     unsigned fullness = fullness_of(slab);
-    if (list_contains(&slab->node)) {
+    if (listed) {
         if (slab->fullness == fullness) {
             return;
         }
-        list_remove(&slab->node);
+        unlist_slab(bin, slab);
     }
-    slab->fullness = (uint8_t)fullness;
-    list_push(&bin->lists[fullness], &slab->node);
+    list_slab(bin, slab, fullness);
 }
 
 static struct slab *fullest(struct bin *bin) {
@@ -103,14 +115,41 @@ static struct slab *fullest(struct bin *bin) {
     return NULL;
 }
 
-/* Some slab with a free block, made when there is none; NULL when out of memory. */
-static struct slab *slab_to_claim_from(struct bin *bin, unsigned class_index, unsigned shard) {
-    struct slab *slab = fullest(bin);
-    if (slab == NULL) {
-        slab = slab_create(class_index, shard);
-        bin->slabs += slab != NULL;
+/* Takes what the listed slabs of the bin have, up to `want`. The bin's lock is held. */
+static unsigned claim_listed(struct bin *bin, void **out, unsigned want) {
+    unsigned got = 0;
+    struct slab *slab;
+    while (got < want && (slab = fullest(bin)) != NULL) {
+        got += slab_claim(slab, out + got, want - got);
+        relist(bin, slab);
     }
-    return slab;
+    store_relaxed(&bin->out, load_relaxed(&bin->out) + got); /* written under the lock only */
+    bin_check(bin);
+    return got;
+}
+
+/* What other shards have free in this class is used before new memory is. No lock is held. */
+static unsigned claim_elsewhere(unsigned own, unsigned class_index, void **out, unsigned want) {
+    unsigned got = 0;
+    for (unsigned i = 1; i < shard_count() && got == 0; i++) {
+        struct bin *bin = &shards[(own + i) % shard_count()].bins[class_index];
+        if (load_relaxed(&bin->listed) && lock_try(&bin->lock, LOCK_BIN)) {
+            got = claim_listed(bin, out, want);
+            lock_give(&bin->lock, LOCK_BIN);
+        }
+    }
+    return got;
+}
+
+/* Makes a slab and takes from it. The bin's lock is held. */
+static unsigned claim_new(struct bin *bin, unsigned shard, unsigned class_index, void **out, unsigned want) {
+    struct slab *slab = slab_create(class_index, shard);
+    if (slab == NULL) {
+        return 0;
+    }
+    bin->slabs++;
+    list_slab(bin, slab, WHOLLY_FREE);
+    return claim_listed(bin, out, want);
 }
 
 unsigned bin_claim(unsigned *shard, unsigned class_index, void **out, unsigned want) {
@@ -120,28 +159,29 @@ unsigned bin_claim(unsigned *shard, unsigned class_index, void **out, unsigned w
         bin = &shards[*shard].bins[class_index];
         lock_take(&bin->lock, LOCK_BIN);
     }
-    unsigned got = 0;
-    while (got < want) {
-        struct slab *slab = slab_to_claim_from(bin, class_index, *shard);
-        if (slab == NULL) {
-            break;
+    unsigned got = claim_listed(bin, out, want);
+    if (UNLIKELY(got == 0)) {
+        lock_give(&bin->lock, LOCK_BIN);
+        got = claim_elsewhere(*shard, class_index, out, want);
+        if (got) {
+            return got;
         }
-        got += slab_claim(slab, out + got, want - got);
-        relist(bin, slab);
+        lock_take(&bin->lock, LOCK_BIN);
+        got = claim_listed(bin, out, want); /* somebody may have put blocks back meanwhile */
+        if (got == 0) {
+            got = claim_new(bin, *shard, class_index, out, want);
+        }
     }
-    store_relaxed(&bin->out, load_relaxed(&bin->out) + got); /* written under the lock only */
-    bin_check(bin);
     lock_give(&bin->lock, LOCK_BIN);
     return got;
 }
 
 /* The slab is wholly free: one such slab is kept while the bin has nothing else to claim from. True when its unit went back. */
 static bool retire_if_spare(struct bin *bin, struct slab *slab) {
-    struct slab *kept = fullest(bin);
-    if (kept == slab) {
+    if (fullest(bin) == slab) {
         return false;
     }
-    list_remove(&slab->node);
+    unlist_slab(bin, slab);
     bin->slabs--;
     slab_destroy(slab);
     return true;
@@ -231,7 +271,7 @@ void bin_trim(void) {
             lock_take(&bin->lock, LOCK_BIN);
             struct list_node *node = bin->lists[WHOLLY_FREE].first;
             if (node) {
-                list_remove(node);
+                unlist_slab(bin, LIST_ENTRY(node, struct slab, node));
                 bin->slabs--;
                 slab_destroy(LIST_ENTRY(node, struct slab, node));
             }

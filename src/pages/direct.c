@@ -19,7 +19,7 @@ struct mapping {
     size_t size;
 };
 
-enum { FIRST_SLOTS = 64, KEPT_MAX = 8, KEPT_SLACK = 8 /* a kept mapping may be larger than asked by one part in this many */ };
+enum { FIRST_SLOTS = 128, KEPT_MAX = 8, KEPT_SLACK = 8 /* a kept mapping may be larger than asked by one part in this many */ };
 
 static struct lock direct_lock;
 static struct mapping first_slots[FIRST_SLOTS];

@@ -16,9 +16,14 @@ static struct region zero_region;
 #define E64(B, i) E16(B, i), E16(B, (i) + 16), E16(B, (i) + 32), E16(B, (i) + 48)
 #define E256(B, i) E64(B, i), E64(B, (i) + 64), E64(B, (i) + 128), E64(B, (i) + 192)
 
-_Atomic(uintptr_t) page_map_root[PAGE_MAP_ROOTS] = {E256(BIASED, 0), E256(BIASED, 256), E256(BIASED, 512), E256(BIASED, 768)};
-_Atomic(uintptr_t) page_map_chunk_root[PAGE_MAP_ROOTS] = {E256(BIASED_CHUNKS, 0), E256(BIASED_CHUNKS, 256), E256(BIASED_CHUNKS, 512),
-                                                          E256(BIASED_CHUNKS, 768)};
+#if defined(__x86_64__)
+#define ALL(B) E256(B, 0), E256(B, 256)
+#else
+#define ALL(B) E256(B, 0), E256(B, 256), E256(B, 512), E256(B, 768)
+#endif
+
+_Atomic(uintptr_t) page_map_root[PAGE_MAP_ROOTS] = {ALL(BIASED)};
+_Atomic(uintptr_t) page_map_chunk_root[PAGE_MAP_ROOTS] = {ALL(BIASED_CHUNKS)};
 
 static struct region *region_of(uintptr_t address) {
     uintptr_t index = address >> REGION_SHIFT;

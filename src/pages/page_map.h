@@ -5,10 +5,10 @@
  *   address bits   63......38 | 37.........21 | 20..16 | 15......0
  *                  root index | chunk in region | unit  | offset in unit
  *
- *   page_map_root[1024] -> region of 256 GiB: [ one byte of size class per 64 KiB unit: 4 MiB | one pointer per chunk: 1 MiB ]
+ *   page_map_root[512 or 1024] -> region of 256 GiB: [ one byte of size class per 64 KiB unit: 4 MiB | one pointer per chunk: 1 MiB ]
  *
  * Root entries are biased: entry + (address >> 16) is the address of the class byte. Before a region is made its entry leads to a
- * region of zeros in .bss, so a look-up of any address below 2^48 is valid from the first instruction on and yields class 0.
+ * region of zeros in .bss, so a look-up of any address it covers is valid from the first instruction on and yields class 0.
  * Only touched pages of a region cost memory: one 4 KiB page of class bytes covers 256 MiB, one of chunk pointers 1 GiB.
  *
  * Class bytes: 0 = no slab (free, large, direct, foreign or NULL), else the size class of the slab that fills the unit.
@@ -25,7 +25,13 @@ struct chunk;
 
 enum {
     REGION_SHIFT = 38,
-    PAGE_MAP_ROOTS = 1024,
+
+#if defined(__x86_64__)
+    PAGE_MAP_ROOTS = 512, /* the kernel gives addresses below 2^47 */
+#else
+    PAGE_MAP_ROOTS = 1024, /* below 2^48 */
+#endif
+
     REGION_UNIT_SHIFT = REGION_SHIFT - UNIT_SHIFT,
     REGION_CHUNK_SHIFT = REGION_SHIFT - CHUNK_SHIFT
 };
@@ -40,7 +46,7 @@ struct region {
 extern _Atomic(uintptr_t) page_map_root[PAGE_MAP_ROOTS];
 extern _Atomic(uintptr_t) page_map_chunk_root[PAGE_MAP_ROOTS]; /* the same to the chunk pointers: entry + (address >> 21) * 8 */
 
-/* The address must be below 2^48 (page_map_covers). */
+/* The functions below that take an address need page_map_covers(address), unless they say otherwise. */
 ALWAYS_INLINE bool page_map_covers(uintptr_t address) {
     return (address >> REGION_SHIFT) < PAGE_MAP_ROOTS;
 }
