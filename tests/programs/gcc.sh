@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # gcc: compiles a generated C program at three levels and with link-time optimisation; objects equal those made on the system's malloc.
 . "$(dirname "$0")/lib.sh" "$@"
-bash "$DATA/make-c.sh" "$(pick 120 2500)" >work.c
+bash "$DATA/make-c.sh" "$(pick 120 700)" >work.c
 proved gcc -O2 -g -c work.c -o library.o || fail "gcc ended with status $?"
 gcc -O2 -g -c work.c -o system.o
 cmp library.o system.o || fail "the object differs from the one made on the system's malloc"
