@@ -42,7 +42,7 @@ demo_one() {
     for ((round = 1; round <= demo_rounds; round++)); do
         for side in system collam; do
             local flags=(--quiet --figures "$directory/$name.$side.$round")
-            [ "$side" = collam ] || flags+=(--system)
+            if [ "$side" = collam ]; then flags+=(--uncounted); else flags+=(--system); fi
             PYTHONMALLOC=malloc "$run" "${flags[@]}" -- "$@" >"$directory/$name.$side.out" <"$directory/$name.input" ||
                 die "the demonstration's $name failed on $side"
         done
@@ -71,7 +71,7 @@ demo() {
     printf '#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <math.h>\n' >"$directory/gcc.input"
     seq 1 1000 | sed 's/.*/int f&(int a, int b) { for (int i = 0; i < b; i++) a = a * & + (i ^ b); return a; }/' >>"$directory/gcc.input"
     printf '\nThe same work on the system malloc and on collam, in turn, %s rounds, the median of each.\n' "$demo_rounds"
-    printf 'collam keeps count of its calls here (option stats), the system malloc does not.\n\n'
+    printf '\n'
     printf '%-8s %12s %12s %14s %13s   result\n' program "system" "collam" "system peak" "collam peak"
     demo_one sqlite3 "$run" "$directory" sqlite3 :memory:
     demo_one python3 "$run" "$directory" python3 -

@@ -7,10 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char usage[] = "usage: collam-run [--quiet] [--system] [--figures FILE] [--] PROGRAM [ARGS...]\n"
+static const char usage[] = "usage: collam-run [--quiet] [--system | --uncounted] [--figures FILE] [--] PROGRAM [ARGS...]\n"
                             "Runs PROGRAM with collam as its malloc and says at the end, in one line on standard error, how it went.\n"
                             "  --quiet         no summary\n"
                             "  --system        leave the program its own malloc; time and memory are measured all the same\n"
+                            "  --uncounted     on collam, but do not count its calls: for measuring time\n"
                             "  --figures FILE  also write the figures to FILE, one \"name value\" a line\n"
                             "The exit status is the program's, 128 + N when signal N ended it, 126 or 127 when it could not be started.\n";
 
@@ -25,6 +26,8 @@ bool run_options_parse(int count, char **words, struct run_options *options) {
             options->quiet = true;
         } else if (strcmp(words[i], "--system") == 0) {
             options->system = true;
+        } else if (strcmp(words[i], "--uncounted") == 0) {
+            options->uncounted = true;
         } else if (strcmp(words[i], "--figures") == 0 && i + 1 < count) {
             options->figures = words[++i];
         } else if (strcmp(words[i], "--help") == 0) {
@@ -105,6 +108,9 @@ bool run_environment(const struct run_options *options, struct run_stats *stats)
     }
     const char *given = getenv("COLLAM_OPTIONS");
     const char *own = given != NULL ? strstr(given, "stats=") : NULL;
+    if (options->uncounted) {
+        return set_joined("LD_PRELOAD", library, ':', getenv("LD_PRELOAD"));
+    }
     if (own != NULL && (own == given || own[-1] == ',')) {
         // The file that was asked for stays where it was asked for; we only read it.
         own += strlen("stats=");

@@ -93,7 +93,7 @@ static void print_summary(const struct run_options *options, const struct run_re
         snprintf(line + at, sizeof line - at, ", %s allocations, %s frees, %s blocks (%s bytes) live at exit",
                  grouped(counts->allocations, a), grouped(counts->frees, f), grouped(counts->live_blocks, l),
                  grouped(counts->live_bytes, b));
-    } else if (!options->system) {
+    } else if (!options->system && !options->uncounted) {
         const char *reason = WIFSIGNALED(result->status) ? "ended by a signal" : "ended without exit handlers, or static or set-user-id";
         snprintf(line + at, sizeof line - at, ", allocations not reported (%s)", reason);
     }
