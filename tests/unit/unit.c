@@ -1,0 +1,98 @@
+/*
+ * Purpose: see unit.h.
+ */
+#include "unit.h"
+
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static int status_of(pid_t child) {
+    int status;
+    if (waitpid(child, &status, 0) != child) {
+        return 255;
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int spawn(const char *test, char *const *environment, const posix_spawn_file_actions_t *actions) {
+    pid_t child;
+    char *arguments[] = {(char *)"unit", (char *)(uintptr_t)test, NULL};
+    return posix_spawn(&child, "/proc/self/exe", actions, NULL, arguments, environment) ? 255 : status_of(child);
+}
+
+int unit_main(int argc, char **argv, const struct CMUnitTest *tests, size_t count) {
+    if (argc > 1) {
+        for (size_t i = 0; i < count; i++) {
+            if (strcmp(tests[i].name, argv[1]) == 0) {
+                return _cmocka_run_group_tests(tests[i].name, &tests[i], 1, NULL, NULL);
+            }
+        }
+        fprintf(stderr, "no test is called %s\n", argv[1]);
+        return 2;
+    }
+    int failed = 0;
+    for (size_t i = 0; i < count; i++) {
+        int status = spawn(tests[i].name, environ, NULL);
+        if (status) {
+            fprintf(stderr, "FAILED: %s (status %d)\n", tests[i].name, status);
+            failed++;
+        }
+    }
+    printf("%zu tests, %d failed\n", count, failed);
+    return failed;
+}
+
+int unit_run_self(const char *test, char *const *environment, char *text, size_t capacity) {
+    FILE *errors = tmpfile();
+    assert_non_null(errors);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, fileno(errors), 2);
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", 1, 0); /* O_WRONLY */
+    int status = spawn(test, environment, &actions);
+    posix_spawn_file_actions_destroy(&actions);
+    rewind(errors);
+    text[fread(text, 1, capacity - 1, errors)] = '\0';
+    fclose(errors);
+    return status;
+}
+
+static jmp_buf death;
+
+static void at_death(void) {
+    longjmp(death, 1);
+}
+
+const char *unit_death(void (*body)(void *), void *context) {
+    fake_output_clear();
+    fake_settings.abort_hook = at_death;
+    const char *result = NULL;
+    if (setjmp(death) == 0) {
+        body(context);
+    } else {
+        result = fake_output();
+    }
+    fake_settings.abort_hook = NULL;
+    return result;
+}
+
+uint64_t unit_random(uint64_t *state) {
+    uint64_t z = *state += 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+bool unit_all(const void *bytes, size_t size, int value) {
+    const unsigned char *p = bytes;
+    for (size_t i = 0; i < size; i++) {
+        if (p[i] != (unsigned char)value) {
+            return false;
+        }
+    }
+    return true;
+}
