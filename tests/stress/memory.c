@@ -151,7 +151,7 @@ static void *take_what_there_is(void *argument) {
 
 static int threads_at_the_limit(void *argument) {
     (void)argument;
-    rlim_t limit = ((rlim_t)mapped_kib() + 20 * 1024) << 10;
+    rlim_t limit = ((rlim_t)mapped_kib() + 32 * 1024) << 10;
     if (setrlimit(RLIMIT_AS, &(struct rlimit){limit, limit}))
         return 2;
     for (int round = 0; round < (long_form ? 100 : 8); round++) {
