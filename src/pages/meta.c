@@ -41,23 +41,30 @@ static void *cut(struct cursor *cursor, size_t size, size_t align) {
     return start;
 }
 
+static size_t left_in(const struct cursor *cursor) {
+    return (size_t)(cursor->end - cursor->next);
+}
+
 static void *cut_wide(size_t size, size_t align) {
     void *result = cut(&wide, size, align);
     if (result == NULL) {
         size_t step = META_STEP;
-        if (size > META_STEP / 2 || (wide.next = platform_map(step, platform_page_size())) == NULL) {
+        char *start = size > META_STEP / 2 ? NULL : platform_map(step, platform_page_size());
+        if (start == NULL) {
             step = align_up(size, platform_page_size());
-            wide.next = platform_map(step, platform_page_size());
+            start = platform_map(step, platform_page_size());
         }
-        wide.end = wide.next ? wide.next + step : NULL;
-        if (wide.next) {
-            platform_huge_pages(wide.next, step, false);
+        if (start == NULL) {
+            return NULL; /* what is left may still serve a smaller request */
         }
-        result = cut(&wide, size, align);
+        platform_huge_pages(start, step, false);
+        struct cursor fresh = {start, start + step};
+        result = cut(&fresh, size, align);
+        if (left_in(&fresh) > left_in(&wide)) {
+            wide = fresh;
+        }
     }
-    if (result) {
-        fetch_add_relaxed(&page_counters.meta_bytes, size);
-    }
+    fetch_add_relaxed(&page_counters.meta_bytes, size);
     return result;
 }
 
@@ -83,8 +90,9 @@ void *meta_small(size_t size) {
         result->next = NULL;
     } else {
         result = cut(&narrow, rounded, rounded < 64 ? rounded : 64);
-        if (result == NULL && (narrow.next = cut_wide(SLICE_SIZE, SLICE_SIZE)) != NULL) {
-            narrow.end = narrow.next + SLICE_SIZE;
+        char *page = result ? NULL : cut_wide(SLICE_SIZE, SLICE_SIZE);
+        if (page) {
+            narrow = (struct cursor){page, page + SLICE_SIZE};
             result = cut(&narrow, rounded, rounded < 64 ? rounded : 64);
         }
     }
@@ -107,7 +115,7 @@ void meta_small_free(void *address, size_t size) {
 
 void meta_donate(void *address, size_t size) {
     lock_take(&meta_lock, LOCK_META);
-    if (size > (size_t)(wide.end - wide.next)) {
+    if (size > left_in(&wide)) {
         wide.next = address;
         wide.end = wide.next + size;
     }
