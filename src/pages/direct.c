@@ -112,16 +112,16 @@ static struct mapping take_kept(size_t size, size_t align) {
     return found;
 }
 
-/* Enters a mapping in the table; false when there is no room for it. */
-static bool attach(uintptr_t address, size_t size) {
+/* Enters a mapping in the table; false when there is no room for it. With `reserved` there is: its slot was counted all the time. */
+static bool attach(uintptr_t address, size_t size, bool reserved) {
     lock_take(&direct_lock, LOCK_DIRECT);
-    bool room = make_room();
+    bool room = reserved || make_room();
     if (room) {
         size_t slot = find(address);
         ASSERT(slots[slot].address == 0);
         slots[slot].address = address;
         slots[slot].size = size;
-        used++;
+        used += reserved ? 0 : 1;
         note(size, 0, 1);
     }
     lock_give(&direct_lock, LOCK_DIRECT);
@@ -141,7 +141,7 @@ void *direct_take(size_t size, size_t align, bool *zeroed) {
         mapping.address = (uintptr_t)platform_map(size, align);
         mapping.size = size;
     }
-    if (mapping.address && !attach(mapping.address, mapping.size)) {
+    if (mapping.address && !attach(mapping.address, mapping.size, false)) {
         (void)platform_unmap((void *)mapping.address, mapping.size);
         return NULL;
     }
@@ -158,14 +158,14 @@ size_t direct_size(uintptr_t address) {
     return size;
 }
 
-/* Takes the entry out of the table; its size, or 0. */
-static size_t detach(uintptr_t address) {
+/* Takes the entry out of the table; its size, or 0. With `reserve` nobody else can get the slot that it leaves free. */
+static size_t detach(uintptr_t address, bool reserve) {
     lock_take(&direct_lock, LOCK_DIRECT);
     size_t slot = find(address);
     size_t size = slots[slot].size;
     if (size) {
         remove_slot(slot);
-        used--;
+        used -= reserve ? 0 : 1;
         note(0, size, -1);
     }
     lock_give(&direct_lock, LOCK_DIRECT);
@@ -180,7 +180,7 @@ static void unmap_or_purge(struct mapping mapping) {
 }
 
 bool direct_give(uintptr_t address, size_t budget) {
-    struct mapping mapping = {address, address ? detach(address) : 0};
+    struct mapping mapping = {address, address ? detach(address, false) : 0};
     if (mapping.size == 0) {
         return false;
     }
@@ -221,7 +221,7 @@ void *direct_resize(uintptr_t address, size_t new_size) {
         return NULL;
     }
     new_size = align_up(new_size, page);
-    size_t old_size = detach(address); /* off the table, so that a mapping made meanwhile at a freed address cannot collide */
+    size_t old_size = detach(address, true); /* off the table, so that a mapping made meanwhile at a freed address cannot collide */
     if (old_size == 0) {
         return NULL;
     }
@@ -229,9 +229,7 @@ void *direct_resize(uintptr_t address, size_t new_size) {
     if (new_size != old_size) {
         moved = platform_remap((void *)address, old_size, new_size, true);
     }
-    /* There is room: this block's own entry was given up a moment ago, and a table refuses only when one slot is left. */
-    bool attached = moved ? attach((uintptr_t)moved, new_size) : attach(address, old_size);
-    CHECK(attached);
+    (void)(moved ? attach((uintptr_t)moved, new_size, true) : attach(address, old_size, true));
     return moved;
 }
 
