@@ -1,0 +1,168 @@
+/*
+ * Purpose: tests of pages/meta.c: alignment, zeroing, reuse, use of donated memory, and what happens when there is none.
+ */
+#include "pages/meta.h"
+#include "base/bits.h"
+#include "pages/counters.h"
+#include "unit.h"
+
+enum { FIRST_BYTES = 48 << 10, STEP = 1 << 20 };
+
+static void small_pieces_are_zeroed_and_aligned(void **state) {
+    (void)state;
+    for (size_t size = 1; size <= META_SMALL_MAX; size++) {
+        size_t rounded = 8;
+        while (rounded < size) {
+            rounded *= 2;
+        }
+        char *a = meta_small(size);
+        char *b = meta_small(size);
+        assert_non_null(a);
+        assert_non_null(b);
+        assert_int_equal((uintptr_t)a % (rounded < 64 ? rounded : 64), 0);
+        assert_true(b >= a + rounded || a >= b + rounded);
+        assert_true(unit_all(a, rounded, 0));
+        memset(a, 0xff, rounded);
+        memset(b, 0xff, rounded);
+        meta_small_free(a, size);
+        assert_ptr_equal(meta_small(rounded), a); /* the same kind, newest first */
+        assert_true(unit_all(a, rounded, 0));
+        assert_true(unit_all(b, rounded, 0xff));
+        meta_small_free(a, size);
+        meta_small_free(b, size);
+    }
+}
+
+static void small_pieces_never_overlap(void **state) {
+    (void)state;
+    enum { PIECES = 300 };
+    static unsigned char *piece[PIECES];
+    static size_t size[PIECES];
+    uint64_t seed = 9;
+    for (int step = 0; step < 20000; step++) {
+        unsigned i = (unsigned)(unit_random(&seed) % PIECES);
+        if (piece[i]) {
+            assert_true(unit_all(piece[i], size[i], (int)(i & 0xff)));
+            meta_small_free(piece[i], size[i]);
+            piece[i] = NULL;
+        } else {
+            size[i] = 1 + unit_random(&seed) % META_SMALL_MAX;
+            piece[i] = meta_small(size[i]);
+            assert_true(unit_all(piece[i], size[i], 0));
+            memset(piece[i], (int)(i & 0xff), size[i]);
+        }
+    }
+    assert_true(load_relaxed(&page_counters.meta_bytes) < 2 * PIECES * META_SMALL_MAX);
+}
+
+static void starting_needs_no_mapping(void **state) {
+    (void)state;
+    for (int i = 0; i < FIRST_BYTES / 4096; i++) {
+        void *page = meta_alloc(4096, 4096);
+        assert_non_null(page);
+        assert_int_equal((uintptr_t)page % 4096, 0);
+        assert_true(unit_all(page, 4096, 0));
+    }
+    assert_int_equal(fake_calls(FAKE_MAP), 0);
+    assert_int_equal(load_relaxed(&page_counters.meta_bytes), FIRST_BYTES);
+    char *mapped = meta_alloc(4096, 4096);
+    assert_true(fake_is_mapped(mapped, 4096));
+    assert_int_equal(fake_mapped_bytes(), STEP);
+    assert_int_equal(fake_huge_pages_at(mapped), -1);
+    for (int i = 1; i < STEP / 4096; i++) {
+        assert_ptr_equal(meta_alloc(4096, 4096), mapped + i * 4096);
+    }
+    assert_int_equal(fake_calls(FAKE_MAP), 1);
+}
+
+static void alignment_up_to_a_page(void **state) {
+    (void)state;
+    for (size_t align = 8; align <= 4096; align *= 2) {
+        void *piece = meta_alloc(24, align);
+        assert_int_equal((uintptr_t)piece % align, 0);
+        assert_true(unit_all(piece, 24, 0));
+    }
+}
+
+static void large_requests_get_their_own_mapping(void **state) {
+    (void)state;
+    char *big = meta_alloc((size_t)3 << 20, 4096);
+    assert_true(fake_is_mapped(big, (size_t)3 << 20));
+    assert_int_equal(fake_mapped_bytes(), (size_t)3 << 20);
+}
+
+static void donated_memory_is_used_first(void **state) {
+    (void)state;
+    char *gift = platform_map((size_t)64 << 10, 4096);
+    meta_donate(gift, (size_t)64 << 10);
+    assert_ptr_equal(meta_alloc(4096, 4096), gift);
+    assert_ptr_equal(meta_alloc(100, 8), gift + 4096);
+    char *smaller = platform_map((size_t)16 << 10, 4096);
+    meta_donate(smaller, (size_t)16 << 10); /* less than is there: not wanted */
+    assert_ptr_equal(meta_alloc(4096, 4096), gift + 8192);
+}
+
+static void a_refused_step_falls_back_to_what_is_needed(void **state) {
+    (void)state;
+    while (fake_calls(FAKE_MAP) == 0) {
+        fake_fail_nth(FAKE_MAP, 1);
+        assert_non_null(meta_alloc(4096, 4096));
+    }
+    assert_int_equal(fake_calls(FAKE_MAP), 2);
+    assert_int_equal(fake_mapped_bytes(), 4096);
+}
+
+static void without_memory_it_says_so_and_recovers(void **state) {
+    (void)state;
+    fake_fail_from(FAKE_MAP, 1);
+    int pages = 0;
+    while (meta_alloc(4096, 4096)) {
+        pages++;
+    }
+    assert_int_equal(pages, FIRST_BYTES / 4096);
+    assert_null(meta_small(64));
+    assert_null(meta_alloc(8, 8));
+    fake_fail_never();
+    assert_non_null(meta_small(64));
+    assert_non_null(meta_alloc(4096, 4096));
+}
+
+/* A request too large for what is left must not cost the next, smaller one what was left. */
+static void a_refused_request_leaves_the_rest_in_place(void **state) {
+    (void)state;
+    assert_non_null(meta_alloc(FIRST_BYTES - 8192, 4096));
+    fake_fail_from(FAKE_MAP, 1);
+    assert_null(meta_alloc(16384, 4096));
+    assert_non_null(meta_alloc(4096, 4096));
+    assert_non_null(meta_small(64));
+    assert_null(meta_alloc(4096, 4096));
+    assert_non_null(meta_small(64));
+}
+
+static void works_with_pages_of_64_kib(void **state) {
+    (void)state;
+    fake_settings.page_size = 65536;
+    for (int i = 0; i < 600; i++) {
+        assert_non_null(meta_alloc(4096, 4096));
+    }
+    fake_fail_from(FAKE_MAP, 1);
+    while (meta_alloc(4096, 4096)) {
+    }
+    fake_fail_nth(FAKE_MAP, 1); /* the whole step is refused, one page is not */
+    assert_non_null(meta_alloc(4096, 4096));
+    assert_int_equal(fake_mapped_bytes() % 65536, 0);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(small_pieces_are_zeroed_and_aligned),
+    cmocka_unit_test(small_pieces_never_overlap),
+    cmocka_unit_test(starting_needs_no_mapping),
+    cmocka_unit_test(alignment_up_to_a_page),
+    cmocka_unit_test(large_requests_get_their_own_mapping),
+    cmocka_unit_test(donated_memory_is_used_first),
+    cmocka_unit_test(a_refused_step_falls_back_to_what_is_needed),
+    cmocka_unit_test(without_memory_it_says_so_and_recovers),
+    cmocka_unit_test(a_refused_request_leaves_the_rest_in_place),
+    cmocka_unit_test(works_with_pages_of_64_kib),
+};
+UNIT_MAIN(tests)
