@@ -44,15 +44,13 @@ ALWAYS_INLINE void *fast_malloc(size_t size) {
  * - a block begins at the address: the remainder of the division by the block size, see size_class.h;
  * - the block is not free in its slab: its bit, read without the lock, cannot change while the caller owns the block;
  * - the block is none of the NEWEST_CHECKED blocks that this thread freed last in the class.
- * What is wrong, or cannot be told here, goes to the slow path, which looks at the whole magazine. docs/SECURITY.md says what can pass.
+ * What is wrong, or cannot be told here, goes to the slow path, which looks again. docs/SECURITY.md says what can pass.
  */
 #ifdef COLLAM_UNCHECKED_FREE
 static const bool checked_free = false;
 #else
 static const bool checked_free = true;
 #endif
-
-enum { NEWEST_CHECKED = 4 };
 
 ALWAYS_INLINE bool free_is_suspect(void *block, unsigned class_index, void **slot) {
     uintptr_t address = (uintptr_t)block;

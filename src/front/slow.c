@@ -41,7 +41,7 @@ static void *take_class(struct heap *heap, unsigned class_index) {
     }
     unsigned shard = 0;
     void *block;
-    return bin_claim(&shard, class_index, &block, 1) ? block : NULL;
+    return bin_claim(&shard, class_index, &block + 1, 1) ? block : NULL;
 }
 
 /* Memory ran out: what is cached here, kept ready in bins or waits to be purged may be all that is missing. */
@@ -122,7 +122,7 @@ static unsigned checked_class(uintptr_t address, bool *bad) {
         uint64_t scaled = block_scaled(address, class_index);
         unsigned index = block_index(scaled);
         *bad = !block_begins(scaled, class_index) || index >= size_classes[class_index].blocks || slab_is_free(slab_of(address), index) ||
-               heap_holds(thread_heap, class_index, (void *)address);
+               heap_freed_lately(thread_heap, class_index, (void *)address);
     }
     return class_index;
 }

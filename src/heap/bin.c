@@ -116,11 +116,11 @@ static struct slab *fullest(struct bin *bin) {
 }
 
 /* Takes what the listed slabs of the bin have, up to `want`. The bin's lock is held. */
-static unsigned claim_listed(struct bin *bin, void **out, unsigned want) {
+static unsigned claim_listed(struct bin *bin, void **end, unsigned want) {
     unsigned got = 0;
     struct slab *slab;
     while (got < want && (slab = fullest(bin)) != NULL) {
-        got += slab_claim(slab, out + got, want - got);
+        got += slab_claim(slab, end - got, want - got);
         relist(bin, slab);
     }
     store_relaxed(&bin->out, load_relaxed(&bin->out) + got); /* written under the lock only */
@@ -129,12 +129,12 @@ static unsigned claim_listed(struct bin *bin, void **out, unsigned want) {
 }
 
 /* What other shards have free in this class is used before new memory is. No lock is held. */
-static unsigned claim_elsewhere(unsigned own, unsigned class_index, void **out, unsigned want) {
+static unsigned claim_elsewhere(unsigned own, unsigned class_index, void **end, unsigned want) {
     unsigned got = 0;
     for (unsigned i = 1; i < shard_count() && got == 0; i++) {
         struct bin *bin = &shards[(own + i) % shard_count()].bins[class_index];
         if (load_relaxed(&bin->listed) && lock_try(&bin->lock, LOCK_BIN)) {
-            got = claim_listed(bin, out, want);
+            got = claim_listed(bin, end, want);
             lock_give(&bin->lock, LOCK_BIN);
         }
     }
@@ -142,34 +142,34 @@ static unsigned claim_elsewhere(unsigned own, unsigned class_index, void **out, 
 }
 
 /* Makes a slab and takes from it. The bin's lock is held. */
-static unsigned claim_new(struct bin *bin, unsigned shard, unsigned class_index, void **out, unsigned want) {
+static unsigned claim_new(struct bin *bin, unsigned shard, unsigned class_index, void **end, unsigned want) {
     struct slab *slab = slab_create(class_index, shard);
     if (slab == NULL) {
         return 0;
     }
     bin->slabs++;
     list_slab(bin, slab, WHOLLY_FREE);
-    return claim_listed(bin, out, want);
+    return claim_listed(bin, end, want);
 }
 
-unsigned bin_claim(unsigned *shard, unsigned class_index, void **out, unsigned want) {
+unsigned bin_claim(unsigned *shard, unsigned class_index, void **end, unsigned want) {
     struct bin *bin = &shards[*shard].bins[class_index];
     if (UNLIKELY(!lock_try(&bin->lock, LOCK_BIN))) {
         *shard = shard_for(*shard + 1);
         bin = &shards[*shard].bins[class_index];
         lock_take(&bin->lock, LOCK_BIN);
     }
-    unsigned got = claim_listed(bin, out, want);
+    unsigned got = claim_listed(bin, end, want);
     if (UNLIKELY(got == 0)) {
         lock_give(&bin->lock, LOCK_BIN);
-        got = claim_elsewhere(*shard, class_index, out, want);
+        got = claim_elsewhere(*shard, class_index, end, want);
         if (got) {
             return got;
         }
         lock_take(&bin->lock, LOCK_BIN);
-        got = claim_listed(bin, out, want); /* somebody may have put blocks back meanwhile */
+        got = claim_listed(bin, end, want); /* somebody may have put blocks back meanwhile */
         if (got == 0) {
-            got = claim_new(bin, *shard, class_index, out, want);
+            got = claim_new(bin, *shard, class_index, end, want);
         }
     }
     lock_give(&bin->lock, LOCK_BIN);
@@ -198,28 +198,16 @@ static struct bin *bin_of(struct slab *slab, unsigned class_index) {
     return &shards[load_relaxed(&slab->shard) % SHARDS_MAX].bins[class_index];
 }
 
-/*
- * Puts blocks back that lie in one slab, the first of `count` that do; the bin's lock is held. Returns how many it dealt with; the bad
- * ones among them are collected at the front of `bad`.
- */
+/* Puts back the blocks at the front that lie in one slab; the bin's lock is held. As slab_put. */
 static unsigned put_in_slab(struct bin *bin, struct slab *slab, unsigned class_index, void **blocks, unsigned count, void **bad,
                             unsigned *bad_count) {
-    uintptr_t unit = (uintptr_t)blocks[0] >> UNIT_SHIFT;
-    bool ours = load_relaxed(&slab->class_index) == class_index && bin_of(slab, class_index) == bin;
-    unsigned done = 0;
-    unsigned good = 0;
-    do {
-        uintptr_t address = (uintptr_t)blocks[done];
-        uint64_t scaled = block_scaled(address, class_index);
-        unsigned index = block_index(scaled);
-        if (LIKELY(ours && block_begins(scaled, class_index) && index < slab->blocks && slab_put(slab, index) == SLAB_NOTHING)) {
-            good++;
-        } else {
-            bad[(*bad_count)++] = blocks[done];
-        }
-        done++;
-    } while (done < count && (uintptr_t)blocks[done] >> UNIT_SHIFT == unit);
-    store_relaxed(&bin->out, load_relaxed(&bin->out) - good); /* written under the lock only */
+    if (UNLIKELY(load_relaxed(&slab->class_index) != class_index || bin_of(slab, class_index) != bin)) {
+        bad[(*bad_count)++] = blocks[0]; /* the slab went to others meanwhile: nobody can own a block of it in this class */
+        return 1;
+    }
+    unsigned bad_before = *bad_count;
+    unsigned done = slab_put(slab, blocks, count, bad, bad_count);
+    store_relaxed(&bin->out, load_relaxed(&bin->out) - (done - (*bad_count - bad_before))); /* written under the lock only */
     return done;
 }
 

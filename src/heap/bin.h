@@ -24,8 +24,9 @@ void shard_limit(unsigned limit);
 /* The shard for the n-th heap. */
 unsigned shard_for(unsigned n);
 
-/* Takes up to `want` blocks, lowest address of each slab first; 0 only when there is no memory. *shard moves on when its bin is busy. */
-unsigned bin_claim(unsigned *shard, unsigned class_index, void **out, unsigned want);
+/* Takes up to `want` blocks into end[-1], end[-2], ..., lowest address of each slab first; returns how many, 0 only when there is no
+ * memory. *shard moves on when its bin is busy. */
+unsigned bin_claim(unsigned *shard, unsigned class_index, void **end, unsigned want);
 
 /* Puts blocks of this class back, into whatever shard each came from. Blocks that are free already or no blocks at all are moved to the
  * front of the array; returns how many. */

@@ -204,7 +204,6 @@ static unsigned grown_capacity(struct heap *heap, unsigned class_index, const ch
 }
 
 static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
-    void *fresh[MAGAZINE_SLOTS];
     unsigned want = 1;
     if (make_magazine(heap, class_index)) {
         unsigned capacity = grown_capacity(heap, class_index, "malloc");
@@ -213,17 +212,18 @@ static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
         want = heap->refills[class_index] >= STREAK ? capacity : (capacity + 1) / 2;
         heap->refills[class_index] = (uint8_t)(heap->refills[class_index] + (heap->refills[class_index] < STREAK));
     }
-    unsigned got = bin_claim(&heap->shard, class_index, fresh, want);
-    if (got == 0) {
+    void **first = magazine_first(heap, class_index);
+    unsigned got = bin_claim(&heap->shard, class_index, first + want, want);
+    if (UNLIKELY(got == 0)) {
         return NULL;
     }
-    void **top = magazine_first(heap, class_index);
-    for (unsigned i = got; i-- > 1;) {
-        *top++ = fresh[i];
+    if (UNLIKELY(got < want)) {
+        __builtin_memmove(first, first + want - got, got * sizeof *first);
     }
-    store_relaxed(real_top(heap, class_index), top);
+    void *block = first[got - 1];
+    store_relaxed(real_top(heap, class_index), first + got - 1);
     heap_check(heap);
-    return fresh[0];
+    return block;
 }
 
 void *heap_take(struct heap *heap, unsigned class_index) {
@@ -261,15 +261,11 @@ void heap_put(struct heap *heap, unsigned class_index, void *block, const char *
     store_relaxed(top, slot + 1);
 }
 
-bool heap_holds(const struct heap *heap, unsigned class_index, const void *block) {
-    struct heap *mutable_heap = (struct heap *)(uintptr_t)heap;
-    unsigned held = held_in(mutable_heap, class_index);
-    if (held == 0) {
-        return false;
-    }
-    void **first = magazine_first(mutable_heap, class_index);
-    for (unsigned i = 0; i < held; i++) {
-        if (first[i] == block) {
+bool heap_freed_lately(struct heap *heap, unsigned class_index, const void *block) {
+    unsigned held = held_in(heap, class_index);
+    void **top = load_relaxed(real_top(heap, class_index));
+    for (unsigned i = 1; i <= NEWEST_CHECKED && i <= held; i++) {
+        if (top[-(int)i] == block) {
             return true;
         }
     }

@@ -25,16 +25,16 @@
 
 typedef _Atomic(void **) magazine_top;
 
-enum { NO_MAGAZINE = 0, CAPACITY_FLOOR = 2 };
+enum { NO_MAGAZINE = 0, CAPACITY_FLOOR = 2, NEWEST_CHECKED = 4 };
 
 struct heap {
-    uint8_t class_by_step[CLASS_STEP_MAX + 7]; /* the first cache lines serve malloc */
-    magazine_top top[CLASS_TABLE];             /* (shared) */
-    magazine_top kept[CLASS_TABLE];            /* (shared) the real tops while watched */
-    _Atomic(uint8_t) capacity[CLASS_TABLE];    /* (shared) 0: no magazine yet */
-    uint8_t magazine[CLASS_TABLE];             /* 1 + index into magazines, NO_MAGAZINE */
-    uint8_t refills[CLASS_TABLE];              /* refills in a row without a flush */
-    uint64_t active;                           /* classes refilled or flushed since the last rebalancing */
+    magazine_top top[CLASS_TABLE]; /* (shared) first, so that free finds it without an offset */
+    uint8_t class_by_step[CLASS_STEP_MAX + 7];
+    magazine_top kept[CLASS_TABLE];         /* (shared) the real tops while watched */
+    _Atomic(uint8_t) capacity[CLASS_TABLE]; /* (shared) 0: no magazine yet */
+    uint8_t magazine[CLASS_TABLE];          /* 1 + index into magazines, NO_MAGAZINE */
+    uint8_t refills[CLASS_TABLE];           /* refills in a row without a flush */
+    uint64_t active;                        /* classes refilled or flushed since the last rebalancing */
     void *(*magazines)[MAGAZINE_SLOTS];
     uint32_t magazines_used;
     uint32_t capacity_bytes;
@@ -66,8 +66,8 @@ void heap_set_arrival_hook(void (*hook)(void));
 void *heap_take(struct heap *heap, unsigned class_index);
 /* Caches a block that the caller has checked. Blocks found bad while making room are handed to misuse_examine under the name `call`. */
 void heap_put(struct heap *heap, unsigned class_index, void *block, const char *call);
-/* True when the block stands in the magazine already. */
-bool heap_holds(const struct heap *heap, unsigned class_index, const void *block);
+/* True when the block is one of the NEWEST_CHECKED that stand on top of the magazine. */
+bool heap_freed_lately(struct heap *heap, unsigned class_index, const void *block);
 
 /* Makes every call of this thread, and of threads that get a heap from now on, take the slow path and be counted. */
 void heap_watch(void);

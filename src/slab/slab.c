@@ -85,46 +85,32 @@ void slab_destroy(struct slab *slab) {
     chunk_give_unit(slab, touched);
 }
 
-unsigned slab_claim(struct slab *slab, void **out, unsigned want) {
+unsigned slab_claim(struct slab *slab, void **end, unsigned want) {
     slab_check(slab);
     char *base = slab_base(slab);
     size_t size = class_of(slab)->size;
-    unsigned got = 0;
-    if (want > slab->free) {
-        want = slab->free;
-    }
+    unsigned claimed = want < slab->free ? want : slab->free;
+    unsigned left = claimed;
     unsigned w = slab->hint;
     unsigned index = 0;
-    while (got < want) {
+    while (left) {
         uint64_t word = load_relaxed(&slab->words[w]);
-        while (word && got < want) {
-            index = w * 64 + lowest_bit(word);
-            out[got++] = base + index * size;
+        char *first = base + (size_t)w * 64 * size;
+        while (word && left) {
+            index = lowest_bit(word);
+            *--end = first + index * size;
             word &= word - 1;
+            left--;
         }
         store_relaxed(&slab->words[w], word);
+        index += w * 64;
         w += word == 0;
     }
     slab->hint = (uint8_t)w;
-    slab->free = (uint16_t)(slab->free - got);
-    if (got && index >= slab->fresh) {
+    slab->free = (uint16_t)(slab->free - claimed);
+    if (claimed && index >= slab->fresh) {
         slab->fresh = (uint16_t)(index + 1);
     }
     slab_check(slab);
-    return got;
-}
-
-enum slab_event slab_put(struct slab *slab, unsigned index) {
-    uint64_t bit = (uint64_t)1 << (index % 64);
-    bitmap_word *word = &slab->words[index / 64];
-    uint64_t old = load_relaxed(word);
-    if (old & bit) {
-        return SLAB_DOUBLE_FREE;
-    }
-    store_relaxed(word, old | bit);
-    if (index / 64 < slab->hint) {
-        slab->hint = (uint8_t)(index / 64);
-    }
-    slab->free++;
-    return SLAB_NOTHING;
+    return claimed;
 }

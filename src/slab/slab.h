@@ -37,8 +37,6 @@ struct slab {
 
 _Static_assert(sizeof(struct slab) == 64, "one cache line in the chunk descriptor");
 
-enum slab_event { SLAB_NOTHING, SLAB_DOUBLE_FREE };
-
 /* A new slab for this class, all blocks free; NULL when out of memory. No lock needed: nobody else knows it yet. */
 struct slab *slab_create(unsigned class_index, unsigned shard);
 /* The slab, wholly free and on no list, gives its unit back to its chunk. */
@@ -54,10 +52,37 @@ ALWAYS_INLINE struct slab *slab_of(uintptr_t address) {
 }
 char *slab_base(const struct slab *slab);
 
-/* Takes up to `want` free blocks, lowest address first, into out[0...]; returns how many. */
-unsigned slab_claim(struct slab *slab, void **out, unsigned want);
-/* Puts block `index` back. SLAB_DOUBLE_FREE: it was free already, nothing changed. */
-enum slab_event slab_put(struct slab *slab, unsigned index);
+/* Takes up to `want` free blocks, lowest address first, into end[-1], end[-2], ...: the order in which a magazine hands out. Returns how
+ * many. */
+unsigned slab_claim(struct slab *slab, void **end, unsigned want);
+/* Puts back those blocks at the start of the array that lie in this slab's unit; returns how many there were. Blocks that are free already,
+ * and addresses at which none begins, are moved to bad[*bad_count ...]; `bad` may be the array itself or what lies before it. */
+ALWAYS_INLINE unsigned slab_put(struct slab *slab, void **blocks, unsigned count, void **bad, unsigned *bad_count) {
+    bitmap_word *words = slab->words;
+    uint64_t reciprocal = class_reciprocal[load_relaxed(&slab->class_index)];
+    uintptr_t unit = (uintptr_t)blocks[0] >> UNIT_SHIFT;
+    unsigned lowest = slab->hint;
+    unsigned bad_here = 0;
+    unsigned done = 0;
+    do {
+        uintptr_t address = (uintptr_t)blocks[done];
+        uint64_t scaled = (address & (UNIT_SIZE - 1)) * reciprocal;
+        unsigned index = block_index(scaled);
+        unsigned w = index / 64;
+        uint64_t bit = (uint64_t)1 << (index % 64);
+        if (UNLIKELY((uint32_t)scaled >= reciprocal || index >= slab->blocks || (load_relaxed(&words[w]) & bit))) {
+            bad[(*bad_count)++] = blocks[done];
+            bad_here++;
+        } else {
+            store_relaxed(&words[w], load_relaxed(&words[w]) | bit);
+            lowest = w < lowest ? w : lowest;
+        }
+        done++;
+    } while (done < count && (uintptr_t)blocks[done] >> UNIT_SHIFT == unit);
+    slab->hint = (uint8_t)lowest;
+    slab->free = (uint16_t)(slab->free + done - bad_here);
+    return done;
+}
 
 /* Without a lock only for a block that the caller believes to own: true then proves it wrong. */
 ALWAYS_INLINE bool slab_is_free(const struct slab *slab, unsigned index) {
