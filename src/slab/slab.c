@@ -5,6 +5,7 @@
 #include "slab/slab.h"
 #include "base/check.h"
 #include "pages/meta.h"
+#include "platform/platform.h"
 
 _Static_assert(sizeof(struct slab) == UNIT_INFO_BYTES, "a slab header is a chunk's unit_info");
 
@@ -71,7 +72,8 @@ void slab_destroy(struct slab *slab) {
     slab_check(slab);
     ASSERT(slab->free == slab->blocks && !list_contains(&slab->node));
     const struct size_class *class = class_of(slab);
-    unsigned touched = (unsigned)align_up((size_t)slab->fresh * class->size, SLICE_SIZE) >> SLICE_SHIFT;
+    /* In whole pages, because only those can be purged. */
+    unsigned touched = (unsigned)(align_up((size_t)slab->fresh * class->size, platform_page_size()) >> SLICE_SHIFT);
     if (slab->words != slab->inline_words) {
         meta_small_free(slab->words, class->words * sizeof *slab->words);
     }
