@@ -1,0 +1,251 @@
+/*
+ * Purpose: tests of slab/slab.c: every class against a model of its blocks, double frees, and what a slab gives back.
+ */
+#include "slab/slab.h"
+#include "pages/counters.h"
+#include "unit.h"
+
+static size_t counter(const _Atomic(size_t) *word) {
+    return load_relaxed((_Atomic(size_t) *)(uintptr_t)word);
+}
+
+static unsigned index_in(const struct slab *slab, const void *block, unsigned class_index) {
+    size_t offset = (size_t)((const char *)block - slab_base(slab));
+    assert_true(offset < UNIT_SIZE && offset % size_classes[class_index].size == 0);
+    return (unsigned)(offset / size_classes[class_index].size);
+}
+
+/* Puts one block back; false when the slab finds it bad. */
+static bool put(struct slab *slab, unsigned index) {
+    void *block = slab_base(slab) + (size_t)index * size_classes[slab->class_index].size;
+    void *bad = NULL;
+    unsigned bad_count = 0;
+    assert_int_equal(slab_put(slab, &block, 1, &bad, &bad_count), 1);
+    assert_ptr_equal(bad, bad_count ? block : NULL);
+    return bad_count == 0;
+}
+
+/* In the order in which a magazine hands out. */
+static unsigned claim(struct slab *slab, void **out, unsigned want) {
+    void *magazine[4096];
+    unsigned got = slab_claim(slab, &magazine[COUNT(magazine)], want);
+    for (unsigned i = 0; i < got; i++) {
+        out[i] = magazine[COUNT(magazine) - 1 - i];
+    }
+    return got;
+}
+
+static void every_block_once_from_below(void **state) {
+    (void)state;
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        struct slab *slab = slab_create(c, c % 3);
+        assert_non_null(slab);
+        assert_int_equal(slab->free, size_classes[c].blocks);
+        assert_int_equal(slab->shard, c % 3);
+        assert_ptr_equal(slab_of((uintptr_t)slab_base(slab) + UNIT_SIZE - 1), slab);
+        assert_int_equal(page_map_class((uintptr_t)slab_base(slab)), c);
+        unsigned next = 0;
+        void *out[100];
+        unsigned got;
+        while ((got = claim(slab, out, 1 + next % 100)) != 0) {
+            for (unsigned i = 0; i < got; i++) {
+                assert_int_equal(index_in(slab, out[i], c), next);
+                assert_false(slab_is_free(slab, next));
+                next++;
+            }
+        }
+        assert_int_equal(next, size_classes[c].blocks);
+        assert_int_equal(slab->free, 0);
+        for (unsigned i = 0; i < next; i++) {
+            assert_true(put(slab, i));
+        }
+        slab_destroy(slab);
+    }
+    assert_int_equal(counter(&page_counters.used_bytes), 0);
+}
+
+static void follows_a_model(unsigned class_index) {
+    static bool is_free[4096];
+    unsigned blocks = size_classes[class_index].blocks;
+    uint64_t seed = class_index;
+    unsigned free = blocks;
+    struct slab *slab = slab_create(class_index, 0);
+    memset(is_free, true, sizeof is_free);
+    for (int step = 0; step < 3000; step++) {
+        if (unit_random(&seed) % 2) {
+            void *out[64];
+            unsigned want = 1 + (unsigned)(unit_random(&seed) % 64);
+            unsigned got = claim(slab, out, want);
+            assert_int_equal(got, want < free ? want : free);
+            unsigned lowest = 0;
+            for (unsigned i = 0; i < got; i++) {
+                while (!is_free[lowest]) {
+                    lowest++;
+                }
+                assert_int_equal(index_in(slab, out[i], class_index), lowest);
+                is_free[lowest] = false;
+            }
+            free -= got;
+        } else {
+            for (int n = 0; n < 40; n++) {
+                unsigned index = (unsigned)(unit_random(&seed) % blocks);
+                assert_int_equal(put(slab, index), !is_free[index]);
+                free += !is_free[index];
+                is_free[index] = true;
+            }
+        }
+        assert_int_equal(slab->free, free);
+        slab_check(slab);
+        unsigned probe = (unsigned)(unit_random(&seed) % blocks);
+        assert_int_equal(slab_is_free(slab, probe), is_free[probe]);
+    }
+    for (unsigned i = 0; i < blocks; i++) {
+        (void)put(slab, i);
+    }
+    slab_destroy(slab);
+}
+
+static void follow_models(void **state) {
+    (void)state;
+    static const unsigned classes[] = {1, 2, 3, 5, 8, 16, 17, 24, 32, 40, 48, 49, 56, 57, 60};
+    for (size_t i = 0; i < COUNT(classes); i++) {
+        follows_a_model(classes[i]);
+    }
+}
+
+static void bitmaps_up_to_three_words_are_inline(void **state) {
+    (void)state;
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        struct slab *slab = slab_create(c, 0);
+        assert_int_equal(slab->words == slab->inline_words, size_classes[c].words <= 3);
+        slab_destroy(slab);
+    }
+    size_t metadata = counter(&page_counters.meta_bytes);
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        slab_destroy(slab_create(c, 0)); /* bitmaps are used again */
+    }
+    assert_int_equal(counter(&page_counters.meta_bytes), metadata);
+}
+
+/* Gives back a slab of which the first `used` blocks had been handed out: as dirty as that. */
+static void dirty_after(unsigned class_index, unsigned used, size_t dirty) {
+    size_t before = counter(&page_counters.dirty_bytes);
+    struct slab *slab = slab_create(class_index, 0);
+    unsigned blocks = size_classes[class_index].blocks;
+    void *out[4096];
+    assert_int_equal(claim(slab, out, used), used < blocks ? used : blocks);
+    for (unsigned i = 0; i < used; i++) {
+        assert_true(put(slab, i));
+    }
+    unsigned unit = unit_of_unit_info(slab);
+    struct chunk *chunk = chunk_of_unit_info(slab);
+    slab_destroy(slab);
+    assert_int_equal(counter(&page_counters.dirty_bytes) - before, dirty);
+    /* For the next case: clean again. */
+    assert_int_equal(page_map_class((uintptr_t)chunk_unit_base(chunk, unit)), 0);
+    struct chunk *found;
+    unsigned start;
+    unsigned count;
+    bool whole;
+    while (chunk_take_dirty(&found, &start, &count, &whole)) {
+        assert_true(platform_purge(found->base + ((size_t)start << SLICE_SHIFT), (size_t)count << SLICE_SHIFT));
+        chunk_return_slices(found, start, count, true);
+    }
+}
+
+/* Several at once: those of this unit up to the first of another, the bad ones moved to the front. */
+static void puts_back_what_lies_in_its_unit(void **state) {
+    (void)state;
+    struct slab *slab = slab_create(5, 0);
+    struct slab *other = slab_create(5, 0);
+    void *mine[8];
+    void *theirs[1];
+    assert_int_equal(claim(slab, mine, 8), 8);
+    assert_int_equal(claim(other, theirs, 1), 1);
+    char *inside = (char *)mine[3] + 16;
+    char *never = slab_base(slab) + 80 * 10;
+    char *tail = slab_base(slab) + (size_t)size_classes[5].blocks * 80;
+    void *blocks[] = {mine[2], inside, mine[0], mine[2], never, tail, mine[7], theirs[0], mine[1]};
+    unsigned bad_count = 0;
+    assert_int_equal(slab_put(slab, blocks, COUNT(blocks), blocks, &bad_count), 7);
+    assert_int_equal(bad_count, 4);
+    assert_ptr_equal(blocks[0], inside);
+    assert_ptr_equal(blocks[1], mine[2]);
+    assert_ptr_equal(blocks[2], never);
+    assert_ptr_equal(blocks[3], tail);
+    assert_ptr_equal(blocks[7], theirs[0]);
+    assert_ptr_equal(blocks[8], mine[1]);
+    assert_int_equal(slab->free, size_classes[5].blocks - 5);
+    slab_check(slab);
+    void *again[3];
+    assert_int_equal(claim(slab, again, 3), 3);
+    assert_ptr_equal(again[0], mine[0]);
+    assert_ptr_equal(again[1], mine[2]);
+    assert_ptr_equal(again[2], mine[7]);
+}
+
+static void only_blocks_handed_out_count_as_dirty(void **state) {
+    (void)state;
+    dirty_after(1, 0, 0);
+    dirty_after(1, 1, 4096);
+    dirty_after(1, 256, 4096);
+    dirty_after(1, 257, 8192);
+    dirty_after(1, 4096, 65536);
+    dirty_after(60, 1, 32768);
+    dirty_after(60, 2, 65536);
+    dirty_after(53, 6, 61440);
+}
+
+/* Pages are purged whole: what is dirty must be counted in pages, or the rest of a page would count as clean and be purged with it. */
+static void dirty_in_whole_pages(void **state) {
+    (void)state;
+    fake_settings.page_size = 16384;
+    dirty_after(1, 1, 16384);
+    dirty_after(1, 1025, 32768);
+    dirty_after(53, 6, 65536);
+}
+
+static void dirty_in_pages_of_64_kib(void **state) {
+    (void)state;
+    fake_settings.page_size = 65536;
+    dirty_after(1, 0, 0);
+    dirty_after(1, 1, 65536);
+    dirty_after(60, 2, 65536);
+}
+
+static void refusals(void **state) {
+    (void)state;
+    fake_fail_from(FAKE_MAP, 1);
+    assert_null(slab_create(60, 0));
+    assert_null(slab_create(1, 0));
+    assert_int_equal(fake_mapped_bytes(), 0);
+    fake_fail_never();
+    struct slab *slab = slab_create(1, 0);
+    assert_non_null(slab);
+    slab_destroy(slab);
+    size_t metadata = counter(&page_counters.meta_bytes);
+    struct slab *units[CHUNK_UNITS];
+    for (unsigned i = 0; i < CHUNK_UNITS; i++) {
+        units[i] = slab_create(60, 0);
+        assert_non_null(units[i]);
+    }
+    fake_fail_from(FAKE_MAP, 1);
+    assert_null(slab_create(1, 0)); /* the bitmap that was made for it is not lost */
+    assert_null(slab_create(1, 0));
+    fake_fail_never();
+    slab_destroy(units[0]);
+    assert_non_null(slab_create(1, 0));
+    assert_int_equal(counter(&page_counters.meta_bytes), metadata);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(every_block_once_from_below),
+    cmocka_unit_test(follow_models),
+    cmocka_unit_test(bitmaps_up_to_three_words_are_inline),
+    cmocka_unit_test(puts_back_what_lies_in_its_unit),
+    cmocka_unit_test(only_blocks_handed_out_count_as_dirty),
+    cmocka_unit_test(dirty_in_whole_pages),
+    cmocka_unit_test(dirty_in_pages_of_64_kib),
+    cmocka_unit_test(refusals),
+};
+UNIT_MAIN(tests)
