@@ -74,15 +74,15 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
         return;
     }
     unsigned class_index = page_map_class(address);
-    magazine_top *top = &thread_heap->top[class_index];
-    void **slot = load_relaxed(top);
+    struct heap *heap = thread_heap;
+    void **slot = load_relaxed(&heap->top[class_index]);
     if (UNLIKELY(((uintptr_t)slot & (MAGAZINE_SLOTS * sizeof *slot - 1)) == 0) ||
         (checked_free && UNLIKELY(free_is_suspect(block, class_index, slot)))) {
         slow_free(block, call);
         return;
     }
     *slot = block;
-    store_relaxed(top, slot + 1);
+    store_relaxed(&heap->top[class_index], slot + 1);
 }
 
 #endif

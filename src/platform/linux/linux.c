@@ -29,10 +29,44 @@ size_t platform_page_size(void) {
     return size;
 }
 
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_THREAD_SANITIZER 1
+#endif
+#endif
+
+#ifdef UNDER_THREAD_SANITIZER
+/* The sanitizer watches libc's functions to learn that an address changes hands through the system. */
+static void *map_anywhere(size_t size) {
+    void *result = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return result == MAP_FAILED ? NULL : result;
+}
+
+static bool unmap(void *address, size_t size) {
+    return munmap(address, size) == 0;
+}
+
+static void *remap(void *address, size_t old_size, size_t new_size, int flags) {
+    void *result = mremap(address, old_size, new_size, flags);
+    return result == MAP_FAILED ? NULL : result;
+}
+#else
 static void *map_anywhere(size_t size) {
     long result = syscall6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return syscall_failed(result) ? NULL : (void *)result;
 }
+
+static bool unmap(void *address, size_t size) {
+    return !syscall_failed(syscall6(SYS_munmap, (long)address, (long)size, 0, 0, 0, 0));
+}
+
+static void *remap(void *address, size_t old_size, size_t new_size, int flags) {
+    long result = syscall6(SYS_mremap, (long)address, (long)old_size, (long)new_size, flags, 0, 0);
+    return syscall_failed(result) ? NULL : (void *)result;
+}
+#endif
 
 void *platform_map(size_t size, size_t align) {
     char *address = map_anywhere(size);
@@ -63,7 +97,7 @@ void *platform_map(size_t size, size_t align) {
 }
 
 bool platform_unmap(void *address, size_t size) {
-    return !syscall_failed(syscall6(SYS_munmap, (long)address, (long)size, 0, 0, 0, 0));
+    return unmap(address, size);
 }
 
 bool platform_purge(void *address, size_t size) {
@@ -71,8 +105,7 @@ bool platform_purge(void *address, size_t size) {
 }
 
 void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_move) {
-    long result = syscall6(SYS_mremap, (long)address, (long)old_size, (long)new_size, may_move ? MREMAP_MAYMOVE : 0, 0, 0);
-    return syscall_failed(result) ? NULL : (void *)result;
+    return remap(address, old_size, new_size, may_move ? MREMAP_MAYMOVE : 0);
 }
 
 void platform_huge_pages(void *address, size_t size, bool wanted) {
