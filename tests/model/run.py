@@ -42,7 +42,7 @@ def verify(arguments, model, progress, macros):
         built = run([*shlex.split(arguments.cc), "-O1", "-w", "-DVECTORSZ=2048", "-DCOLLAPSE", *mode, "-o", "pan", "pan.c"], directory)
         if built.returncode:
             sys.exit(f"the verifier of {model} does not compile:\n{built.stdout}")
-        return run(["./pan", "-m1000000", "-w20", *(["-l", "-f"] if progress else [])], directory, limited=True).stdout
+        return run(["./pan", "-m1000000", "-w22", *(["-l", "-f"] if progress else [])], directory, limited=True).stdout
 
 
 def judge(kind, expected, output):
@@ -53,7 +53,7 @@ def judge(kind, expected, output):
     for short in ("search depth too small", "out of memory", "max search depth"):
         if short in output:
             return f"not all states were visited: {short}"
-    found = re.search(r"pan:\d*:? ?(.*)", output)
+    found = re.search(r"pan:\d+: (.*)", output)
     if kind == "right":
         return None if errors[1] == "0" else f"found: {found[1] if found else output}"
     if errors[1] == "0":
