@@ -51,6 +51,13 @@ done
 build_if_missing || exit 1
 [ ${#names[@]} -gt 0 ] || mapfile -t names < <(all_names)
 
+# Stopped half-way, it stops the program that is running: `timeout` passes the signal on.
+child=
+log=$(mktemp)
+trap '[ -z "$child" ] || kill "$child"; rm -f "$log"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
 passed=0
 failed=0
 skipped=0
@@ -63,8 +70,12 @@ for name in "${names[@]}"; do
     fi
     begin=$EPOCHREALTIME
     # shellcheck disable=SC2086 # empty in the long form
-    output=$(timeout -k 20 "$limit" bash "$script" $form </dev/null 2>&1)
+    timeout -k 20 "$limit" bash "$script" $form </dev/null >"$log" 2>&1 &
+    child=$!
+    wait "$child"
     status=$?
+    child=
+    output=$(<"$log")
     took=$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
     case $status in
     0) verdict=ok passed=$((passed + 1)) ;;

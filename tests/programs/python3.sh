@@ -10,7 +10,7 @@ long="$short test_argparse test_ast test_asyncio test_bufio test_builtin test_bz
     test_gzip test_hashlib test_heapq test_htmlparser test_importlib test_inspect test_io test_iter test_itertools test_logging
     test_long test_lzma test_mailbox test_marshal test_math test_memoryio test_mmap test_multiprocessing_fork test_opcache
     test_ordered_dict test_os test_pathlib test_pickle test_posix test_queue test_random test_sax test_selectors test_set
-    test_shelve test_socket test_sort test_sqlite3 test_statistics test_str test_subprocess test_super test_syntax test_sys
+    test_shelve test_socketserver test_sort test_sqlite3 test_statistics test_str test_subprocess test_super test_syntax test_sys
     test_tarfile test_tempfile test_thread test_threadsignals test_time test_tokenize test_traceback test_tuple test_typing
     test_unicode test_unittest test_userdict test_uuid test_weakset test_xml_etree test_xml_etree_c test_zipfile"
 export PYTHONMALLOC=malloc

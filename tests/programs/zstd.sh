@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # zstd: compresses with two threads at several levels, with a dictionary it trains; decompresses and compares.
 . "$(dirname "$0")/lib.sh" "$@"
-awk -v n="$(pick 300000 4000000)" -f "$DATA/make-text.awk" >text
+awk -v n="$(pick 300000 2000000)" -f "$DATA/make-text.awk" >text
 proved zstd -q -T2 -B1MiB text -o first.zst || fail "zstd ended with status $?"
-for level in $(pick "1 9" "1 9 15 19"); do
+for level in $(pick "1 9" "1 9 15"); do
     on zstd -q -T2 -B1MiB "-$level" -f text -o text.zst || fail "level $level ended with status $?"
     on zstd -q -dc text.zst | cmp - text || fail "level $level: what came back differs"
 done
