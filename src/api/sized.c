@@ -4,6 +4,7 @@
  */
 #include "api/sized.h"
 #include "base/bits.h"
+#include "front/resize.h"
 #include "front/slow.h"
 #include "heap/misuse.h"
 #include "platform/platform.h"
@@ -35,7 +36,7 @@ bool sized_matches(const void *block, size_t align, size_t size, const char *cal
         misuse_found(&misuse);
         return false;
     }
-    if (size <= usable && (size >= usable / 2 || fresh_size(align, size) == usable)) {
+    if (size <= usable && (size >= usable / 2 || fresh_size(align, size) == usable || front_resize_kept_large())) {
         return true;
     }
     misuse.kind = MISUSE_WRONG_SIZE;

@@ -10,7 +10,7 @@
 /*
  * True when the block may be freed: NULL, or a block that a request of this size and alignment can have yielded. That is: the class or
  * run the request would get now, or, since realloc leaves a block where it is while half of it is used, any block of up to twice
- * the size. Else it is reported under the name `call`, and false.
+ * the size, or of any size once realloc had to leave one for want of memory. Else it is reported under the name `call`, and false.
  */
 bool sized_matches(const void *block, size_t align, size_t size, const char *call);
 

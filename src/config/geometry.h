@@ -33,9 +33,10 @@ enum {
     SHARDS_MAX = 64,
 };
 
-#define DIRTY_MIN ((size_t)4 << 20) /* free pages that may stay dirty however small the heap is */
-#define HUGE_START (SIZE_MAX / 2)   /* see huge_start in options.def */
-#define DIRTY_SHIFT 4               /* beyond that: live bytes >> DIRTY_SHIFT */
+#define DIRTY_MIN ((size_t)4 << 20)  /* free pages that may stay dirty however small the heap is */
+#define HUGE_START (SIZE_MAX / 2)    /* see huge_start in options.def */
+#define SWING_MAX ((size_t)64 << 20) /* see swing_max in options.def */
+#define DIRTY_SHIFT 4                /* beyond that: live bytes >> DIRTY_SHIFT */
 
 _Static_assert(LARGE_MAX <= CHUNK_SIZE, "a large block fits in one chunk");
 _Static_assert(SMALL_MAX <= UNIT_SIZE, "a slab holds at least one block");

@@ -10,7 +10,7 @@ void *front_aligned(size_t align, size_t size) {
     if (align <= BLOCK_ALIGN) {
         return fast_malloc(size);
     }
-    bool zeroed;
+    bool zeroed = false;
     void *block = NULL;
     unsigned class_index = align <= SLICE_SIZE && size <= SMALL_MAX ? size_class_aligned(size, align) : 0;
     if (class_index) {

@@ -43,7 +43,7 @@ ALWAYS_INLINE void *fast_malloc(size_t size) {
  * What is always checked before a block enters a magazine (COLLAM_UNCHECKED_FREE leaves it out, to measure what it costs):
  * - a block begins at the address: the remainder of the division by the block size, see size_class.h;
  * - the block is not free in its slab: its bit, read without the lock, cannot change while the caller owns the block;
- * - the block is none of the NEWEST_CHECKED blocks that this thread freed last in the class.
+ * - the block is none of the two that this thread freed last in the class, and the memo does not recall it from the magazine.
  * What is wrong, or cannot be told here, goes to the slow path, which looks again. docs/SECURITY.md says what can pass.
  */
 #ifdef COLLAM_UNCHECKED_FREE
@@ -52,9 +52,8 @@ static const bool checked_free = false;
 static const bool checked_free = true;
 #endif
 
-ALWAYS_INLINE bool free_is_suspect(void *block, unsigned class_index, void **slot) {
+ALWAYS_INLINE bool free_is_suspect(const struct heap *heap, void *block, unsigned class_index, void **slot, uint64_t scaled) {
     uintptr_t address = (uintptr_t)block;
-    uint64_t scaled = block_scaled(address, class_index);
     if (UNLIKELY(!block_begins(scaled, class_index))) {
         return true;
     }
@@ -64,7 +63,10 @@ ALWAYS_INLINE bool free_is_suspect(void *block, unsigned class_index, void **slo
             return true;
         }
     }
-    return slab_is_free(slab_in(page_map_covered_chunk(address), address), block_index(scaled));
+    if (UNLIKELY(heap_recalls(heap, memo_index(address, scaled), slot, block))) {
+        return true;
+    }
+    return UNLIKELY(slab_is_free(slab_in(page_map_covered_chunk(address), address), block_index(scaled)));
 }
 
 ALWAYS_INLINE void fast_free(void *block, const char *call) {
@@ -76,10 +78,17 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
     unsigned class_index = page_map_class(address);
     struct heap *heap = thread_heap;
     void **slot = load_relaxed(&heap->top[class_index]);
-    if (UNLIKELY(((uintptr_t)slot & (MAGAZINE_SLOTS * sizeof *slot - 1)) == 0) ||
-        (checked_free && UNLIKELY(free_is_suspect(block, class_index, slot)))) {
+    if (UNLIKELY(((uintptr_t)slot & (MAGAZINE_SLOTS * sizeof *slot - 1)) == 0)) {
         slow_free(block, call);
         return;
+    }
+    if (checked_free) {
+        uint64_t scaled = block_scaled(address, class_index);
+        if (UNLIKELY(free_is_suspect(heap, block, class_index, slot, scaled))) {
+            slow_free(block, call);
+            return;
+        }
+        heap_memorise(heap, memo_index(address, scaled), slot);
     }
     *slot = block;
     store_relaxed(&heap->top[class_index], slot + 1);

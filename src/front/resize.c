@@ -8,7 +8,15 @@
 #include "heap/large.h"
 #include "heap/misuse.h"
 
+#include <errno.h>
 #include <string.h>
+
+/* Relaxed: set before the block is handed back, so whoever frees that block sees it. */
+static _Atomic(bool) kept_large;
+
+bool front_resize_kept_large(void) {
+    return load_relaxed(&kept_large);
+}
 
 void *front_resize(void *block, size_t size, const char *call) {
     if (block == NULL) {
@@ -35,9 +43,15 @@ void *front_resize(void *block, size_t size, const char *call) {
     if (size <= usable && size >= usable / 2) {
         return block;
     }
+    int before = errno;
     void *moved = fast_malloc(size);
     if (UNLIKELY(moved == NULL)) {
-        return size <= usable ? block : NULL; /* shrinking never fails */
+        if (size > usable) {
+            return NULL;
+        }
+        errno = before;
+        store_relaxed(&kept_large, true);
+        return block; /* shrinking never fails */
     }
     memcpy(moved, block, size < usable ? size : usable);
     fast_free(block, call);

@@ -8,6 +8,7 @@
 #include "heap/large.h"
 #include "heap/misuse.h"
 #include "heap/thread_heap.h"
+#include "pages/counters.h"
 #include "pages/page_map.h"
 #include "pages/purge.h"
 #include "slab/slab.h"
@@ -44,11 +45,21 @@ static void *take_class(struct heap *heap, unsigned class_index) {
     return bin_claim(&shard, class_index, &block + 1, 1) ? block : NULL;
 }
 
+/* Bytes in use when memory ran out last and nothing could be reclaimed; a program that goes on asking need not wait for that again.
+ * Relaxed: a hint. */
+static _Atomic(size_t) nothing_to_reclaim_at;
+
 /* Memory ran out: what is cached here, kept ready in bins or waits to be purged may be all that is missing. */
 static COLD bool reclaim(void) {
+    size_t used = load_relaxed(&page_counters.used_bytes) + load_relaxed(&page_counters.direct_bytes);
+    if (used == load_relaxed(&nothing_to_reclaim_at) && load_relaxed(&page_counters.dirty_bytes) == 0) {
+        return false;
+    }
     bool flushed = heap_flush_all();
     bin_trim();
-    return purge_down_to(0) || flushed;
+    bool purged = purge_down_to(0);
+    store_relaxed(&nothing_to_reclaim_at, load_relaxed(&page_counters.used_bytes) + load_relaxed(&page_counters.direct_bytes));
+    return purged || flushed;
 }
 
 void *front_take_class(unsigned class_index) {
@@ -93,7 +104,7 @@ static void *take(size_t size, bool *zeroed) {
 }
 
 void *slow_malloc(size_t size) {
-    bool zeroed;
+    bool zeroed = false;
     void *block = take(size, &zeroed);
     if (block) {
         front_perturb_new(block, size);
@@ -106,7 +117,7 @@ void *front_calloc(size_t count, size_t size) {
     if (UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) {
         return front_no_memory();
     }
-    bool zeroed = false;
+    bool zeroed = true;
     void *block = take(bytes, &zeroed);
     if (block && !zeroed) {
         memset(block, 0, bytes);
@@ -122,7 +133,7 @@ static unsigned checked_class(uintptr_t address, bool *bad) {
         uint64_t scaled = block_scaled(address, class_index);
         unsigned index = block_index(scaled);
         *bad = !block_begins(scaled, class_index) || index >= size_classes[class_index].blocks || slab_is_free(slab_of(address), index) ||
-               heap_freed_lately(thread_heap, class_index, (void *)address);
+               heap_freed_lately(thread_heap, class_index, address);
     }
     return class_index;
 }

@@ -10,7 +10,7 @@
 #include "platform/platform.h"
 #include "slab/slab.h"
 
-enum { FULLNESS_LISTS = 4, WHOLLY_FREE = FULLNESS_LISTS, LISTS };
+enum { FULLNESS_LISTS = 4, WHOLLY_FREE = FULLNESS_LISTS, LISTS, KEPT_SLABS_MAX = 16 };
 
 struct bin {
     struct lock lock;
@@ -23,6 +23,9 @@ struct bin {
 static struct { struct bin bins[CLASS_COUNT]; } shards[SHARDS_MAX];
 
 static _Atomic(unsigned) shards_in_use;
+
+/* Wholly free slabs in all bins. Relaxed: a bound that may be overrun by as many as there are threads. */
+static _Atomic(unsigned) kept_slabs;
 
 unsigned shard_count(void) {
     unsigned count = load_relaxed(&shards_in_use); /* relaxed: self-contained; racing first callers agree on the value */
@@ -80,11 +83,17 @@ static void list_slab(struct bin *bin, struct slab *slab, unsigned fullness) {
     slab->fullness = (uint8_t)fullness;
     list_push(&bin->lists[fullness], &slab->node);
     store_relaxed(&bin->listed, load_relaxed(&bin->listed) + 1);
+    if (fullness == WHOLLY_FREE) {
+        fetch_add_relaxed(&kept_slabs, 1);
+    }
 }
 
 static void unlist_slab(struct bin *bin, struct slab *slab) {
     list_remove(&slab->node);
     store_relaxed(&bin->listed, load_relaxed(&bin->listed) - 1);
+    if (slab->fullness == WHOLLY_FREE) {
+        fetch_sub_relaxed(&kept_slabs, 1);
+    }
 }
 
 /* Puts the slab where its counts say it belongs; off every list when it is full. */
@@ -176,9 +185,10 @@ unsigned bin_claim(unsigned *shard, unsigned class_index, void **end, unsigned w
     return got;
 }
 
-/* The slab is wholly free: one such slab is kept while the bin has nothing else to claim from. True when its unit went back. */
+/* The slab is wholly free: one such slab is kept while the bin has nothing else to claim from and not too many bins keep one. True when
+ * its unit went back. */
 static bool retire_if_spare(struct bin *bin, struct slab *slab) {
-    if (fullest(bin) == slab) {
+    if (fullest(bin) == slab && load_relaxed(&kept_slabs) <= KEPT_SLABS_MAX) {
         return false;
     }
     unlist_slab(bin, slab);

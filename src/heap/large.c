@@ -16,11 +16,15 @@ static unsigned slices_for(size_t size) {
 }
 
 void *large_take(size_t size, size_t align, bool *zeroed) {
+    void *block;
     if (size <= option_get(OPTION_large_max) && align <= LARGE_ALIGN_MAX) {
         size_t page = platform_page_size();
-        return chunk_take_run(slices_for(size), (unsigned)((align > page ? align : page) >> SLICE_SHIFT), zeroed);
+        block = chunk_take_run(slices_for(size), (unsigned)((align > page ? align : page) >> SLICE_SHIFT), zeroed);
+    } else {
+        block = direct_take(size, align, zeroed);
     }
-    return direct_take(size, align, zeroed);
+    purge_note_growth();
+    return block;
 }
 
 size_t large_size(uintptr_t address) {
@@ -33,14 +37,11 @@ size_t large_size(uintptr_t address) {
 
 bool large_give(uintptr_t address) {
     struct chunk *chunk = page_map_chunk(address);
-    if (chunk == NULL) {
-        return direct_give(address, purge_budget());
+    bool given = chunk ? chunk_give_run(chunk, address) : direct_give(address, purge_budget());
+    if (given) {
+        purge_if_over_budget();
     }
-    if (!chunk_give_run(chunk, address)) {
-        return false;
-    }
-    purge_if_over_budget();
-    return true;
+    return given;
 }
 
 void *large_resize(uintptr_t address, size_t size) {

@@ -7,7 +7,8 @@
 
 #include "base/compiler.h"
 
-/* size > 0, align a power of two. *zeroed: all of it reads as zeros. NULL when out of memory. */
+/* size > 0, align a power of two. *zeroed in: zeros are wanted; out: all of it reads as zeros. NULL when out
+ * of memory. */
 void *large_take(size_t size, size_t align, bool *zeroed);
 /* Usable bytes of the large or direct block that starts at the address; 0 when none does. */
 size_t large_size(uintptr_t address);

@@ -144,6 +144,9 @@ static void rebase(struct heap *heap, unsigned class_index, unsigned capacity, v
     void **first = magazine_first(heap, class_index);
     if (content != first) {
         __builtin_memmove(first, content, count * sizeof *first);
+        for (unsigned i = 0; i < count; i++) {
+            heap_memorise(heap, memo_index((uintptr_t)first[i], block_scaled((uintptr_t)first[i], class_index)), first + i);
+        }
     }
     first[-1] = NULL;
     store_relaxed(real_top(heap, class_index), first + count);
@@ -258,18 +261,23 @@ void heap_put(struct heap *heap, unsigned class_index, void *block, const char *
     }
     void **slot = load_relaxed(top);
     *slot = block;
+    heap_memorise(heap, memo_index((uintptr_t)block, block_scaled((uintptr_t)block, class_index)), slot);
     store_relaxed(top, slot + 1);
 }
 
-bool heap_freed_lately(struct heap *heap, unsigned class_index, const void *block) {
+bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t address) {
     unsigned held = held_in(heap, class_index);
+    if (held == 0) {
+        return false;
+    }
     void **top = load_relaxed(real_top(heap, class_index));
     for (unsigned i = 1; i <= NEWEST_CHECKED && i <= held; i++) {
-        if (top[-(int)i] == block) {
+        if (top[-(int)i] == (void *)address) {
             return true;
         }
     }
-    return false;
+    void **then = magazine_end(heap, class_index) - MAGAZINE_SLOTS + heap->memo[memo_index(address, block_scaled(address, class_index))];
+    return *then == (void *)address && then >= magazine_first(heap, class_index) && then < top;
 }
 
 static bool flush_everything(struct heap *heap) {

@@ -25,11 +25,12 @@
 
 typedef _Atomic(void **) magazine_top;
 
-enum { NO_MAGAZINE = 0, CAPACITY_FLOOR = 2, NEWEST_CHECKED = 4 };
+enum { NO_MAGAZINE = 0, CAPACITY_FLOOR = 2, NEWEST_CHECKED = 2, MEMO_SLOTS = 1024 };
 
 struct heap {
     magazine_top top[CLASS_TABLE]; /* (shared) first, so that free finds it without an offset */
     uint8_t class_by_step[CLASS_STEP_MAX + 7];
+    uint8_t memo[MEMO_SLOTS];               /* by hash of a block: the slot of its magazine it was put in last (see heap_recalls) */
     magazine_top kept[CLASS_TABLE];         /* (shared) the real tops while watched */
     _Atomic(uint8_t) capacity[CLASS_TABLE]; /* (shared) 0: no magazine yet */
     uint8_t magazine[CLASS_TABLE];          /* 1 + index into magazines, NO_MAGAZINE */
@@ -66,8 +67,26 @@ void heap_set_arrival_hook(void (*hook)(void));
 void *heap_take(struct heap *heap, unsigned class_index);
 /* Caches a block that the caller has checked. Blocks found bad while making room are handed to misuse_examine under the name `call`. */
 void heap_put(struct heap *heap, unsigned class_index, void *block, const char *call);
-/* True when the block is one of the NEWEST_CHECKED that stand on top of the magazine. */
-bool heap_freed_lately(struct heap *heap, unsigned class_index, const void *block);
+/* True when the block was freed into the magazine below `slot` and is still there, as far as newest slots and memo tell. */
+bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t address);
+
+/*
+ * The memo finds a block that was freed twice wherever in the magazine it stands: memo[hash(block)] is the slot it was put in. A stale or
+ * overwritten entry only fails to match, so nothing is ever reported wrongly; a double free is missed when another block with
+ * the same hash was freed in between (1 in 1024 for each).
+ */
+ALWAYS_INLINE unsigned memo_index(uintptr_t address, uint64_t scaled) {
+    return (block_index(scaled) + (unsigned)(address >> UNIT_SHIFT) * 9) & (MEMO_SLOTS - 1);
+}
+/* `slot` is the magazine's next free slot and not the end of the magazine. */
+ALWAYS_INLINE bool heap_recalls(const struct heap *heap, unsigned memo, void *const *slot, const void *block) {
+    void *const *first = (void *const *)((uintptr_t)slot & ~(uintptr_t)(MAGAZINE_SLOTS * sizeof *slot - 1));
+    void *const *then = first + heap->memo[memo];
+    return UNLIKELY(*then == block) && then < slot;
+}
+ALWAYS_INLINE void heap_memorise(struct heap *heap, unsigned memo, void *const *slot) {
+    heap->memo[memo] = (uint8_t)((uintptr_t)slot / sizeof *slot % MAGAZINE_SLOTS);
+}
 
 /* Makes every call of this thread, and of threads that get a heap from now on, take the slow path and be counted. */
 void heap_watch(void);

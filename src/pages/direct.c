@@ -19,7 +19,7 @@ struct mapping {
     size_t size;
 };
 
-enum { FIRST_SLOTS = 128, KEPT_MAX = 8, KEPT_SLACK = 8 /* a kept mapping may be larger than asked by one part in this many */ };
+enum { FIRST_SLOTS = 128, KEPT_MAX = 16 };
 
 static struct lock direct_lock;
 static struct mapping first_slots[FIRST_SLOTS];
@@ -88,6 +88,13 @@ static void note(size_t added, size_t removed, long blocks) {
     fetch_add_relaxed(&page_counters.direct_count, (size_t)blocks);
 }
 
+static void unmap_or_purge(struct mapping mapping) {
+    if (!platform_unmap((void *)mapping.address, mapping.size)) {
+        /* The system's table of mappings is full: the address range is lost, its memory is not. */
+        (void)platform_purge((void *)mapping.address, mapping.size);
+    }
+}
+
 static struct mapping remove_kept(unsigned index) {
     struct mapping mapping = kept[index];
     kept_count--;
@@ -98,18 +105,44 @@ static struct mapping remove_kept(unsigned index) {
     return mapping;
 }
 
-/* A kept mapping that fits without much waste; address 0 when there is none. */
+/* The kept mapping of the nearest size, preferring larger ones; address 0 when none is kept with that alignment. */
 static struct mapping take_kept(size_t size, size_t align) {
     struct mapping found = {0, 0};
+    unsigned best = KEPT_MAX;
     lock_take(&direct_lock, LOCK_DIRECT);
-    for (unsigned i = kept_count; i-- > 0;) {
-        if (kept[i].size >= size && kept[i].size - size <= size / KEPT_SLACK && (kept[i].address & (align - 1)) == 0) {
-            found = remove_kept(i);
-            break;
+    for (unsigned i = 0; i < kept_count; i++) {
+        if ((kept[i].address & (align - 1)) != 0) {
+            continue;
         }
+        bool larger = kept[i].size >= size;
+        bool better = best == KEPT_MAX || (larger ? kept[best].size < size || kept[i].size < kept[best].size
+                                                  : kept[best].size < size && kept[i].size > kept[best].size);
+        best = better ? i : best;
+    }
+    if (best != KEPT_MAX) {
+        found = remove_kept(best);
     }
     lock_give(&direct_lock, LOCK_DIRECT);
     return found;
+}
+
+/* Cuts or grows a kept mapping to the size: its pages are backed already, which saves a fault for each. Address 0 when that fails. */
+static struct mapping fit_kept(struct mapping mapping, size_t size, size_t align) {
+    if (mapping.size > size) {
+        if (platform_unmap((char *)mapping.address + size, mapping.size - size)) {
+            mapping.size = size;
+        }
+        return mapping;
+    }
+    if (mapping.address && mapping.size < size) {
+        void *grown = platform_remap((void *)mapping.address, mapping.size, size, align <= platform_page_size());
+        if (grown == NULL) {
+            unmap_or_purge(mapping);
+            return (struct mapping){0, 0};
+        }
+        mapping = (struct mapping){(uintptr_t)grown, size};
+    }
+    return mapping;
 }
 
 /* Enters a mapping in the table; false when there is no room for it. With `reserved` there is: its slot was counted all the time. */
@@ -135,7 +168,10 @@ void *direct_take(size_t size, size_t align, bool *zeroed) {
     }
     size = align_up(size, page);
     align = align > page ? align : page;
-    struct mapping mapping = take_kept(size, align);
+    struct mapping mapping = {0, 0};
+    if (!*zeroed) {
+        mapping = fit_kept(take_kept(size, align), size, align);
+    }
     *zeroed = mapping.address == 0;
     if (*zeroed) {
         mapping.address = (uintptr_t)platform_map(size, align);
@@ -170,13 +206,6 @@ static size_t detach(uintptr_t address, bool reserve) {
     }
     lock_give(&direct_lock, LOCK_DIRECT);
     return size;
-}
-
-static void unmap_or_purge(struct mapping mapping) {
-    if (!platform_unmap((void *)mapping.address, mapping.size)) {
-        /* The system's table of mappings is full: the address range is lost, its memory is not. */
-        (void)platform_purge((void *)mapping.address, mapping.size);
-    }
 }
 
 bool direct_give(uintptr_t address, size_t budget) {

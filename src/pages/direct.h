@@ -7,7 +7,8 @@
 
 #include "base/compiler.h"
 
-/* size > 0, align a power of two. Memory aligned to align; NULL when refused. *zeroed: it reads as zeros. */
+/* size > 0, align a power of two. Memory aligned to align; NULL when refused. *zeroed in: it had better read as zeros;
+ * out: it does. */
 void *direct_take(size_t size, size_t align, bool *zeroed);
 /* Usable bytes of the direct block that starts at the address, 0 when none does. */
 size_t direct_size(uintptr_t address);

@@ -14,11 +14,44 @@
 /* Relaxed: a late reader tries once more in vain. */
 static _Atomic(bool) refused;
 
+/* The swing's state, all relaxed and each alone: threads that race may lose an update, which makes the budget a little smaller. */
+static _Atomic(size_t) peak;   /* live memory before it fell */
+static _Atomic(size_t) trough; /* the least since then */
+static _Atomic(size_t) swing;  /* how far it rose again from a trough, lately */
+
+static size_t live_bytes(void) {
+    return load_relaxed(&page_counters.used_bytes) + load_relaxed(&page_counters.direct_bytes);
+}
+
 size_t purge_budget(void) {
-    size_t live = load_relaxed(&page_counters.used_bytes) + load_relaxed(&page_counters.direct_bytes);
-    size_t share = live >> option_get(OPTION_dirty_shift);
+    size_t share = live_bytes() >> option_get(OPTION_dirty_shift);
     size_t least = option_get(OPTION_dirty_min);
+    size_t swung = load_relaxed(&swing);
+    size_t most = option_get(OPTION_swing_max);
+    swung = swung < most ? swung : most;
+    least = least > swung ? least : swung;
     return share > least ? share : least;
+}
+
+void purge_note_growth(void) {
+    size_t live = live_bytes();
+    size_t low = load_relaxed(&trough);
+    size_t high = load_relaxed(&peak);
+    size_t risen = (live < high ? live : high) - low;
+    if (live > low && risen <= high && risen > load_relaxed(&swing)) {
+        store_relaxed(&swing, risen);
+    }
+    if (live >= high) {
+        store_relaxed(&peak, live);
+        store_relaxed(&trough, live);
+    }
+}
+
+static void note_shrinking(void) {
+    size_t live = live_bytes();
+    if (live < load_relaxed(&trough)) {
+        store_relaxed(&trough, live);
+    }
 }
 
 /* Runs are whole OS pages: units and large blocks are multiples of the OS page, whatever its size up to 64 KiB. */
@@ -67,8 +100,11 @@ bool purge_down_to(size_t keep) {
 }
 
 void purge_if_over_budget(void) {
+    note_shrinking();
     size_t budget = purge_budget();
     if (load_relaxed(&page_counters.dirty_bytes) > budget && !load_relaxed(&refused)) {
+        /* What was kept was not enough or not needed: a swing that does not come again is forgotten step by step. */
+        store_relaxed(&swing, load_relaxed(&swing) / 8 * 7);
         (void)purge_down_to(budget / 2);
     }
 }

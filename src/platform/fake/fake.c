@@ -204,6 +204,27 @@ static void unmap(uintptr_t start, size_t size) {
     set_access(start, size, false);
 }
 
+/* Bytes of the range that cost memory; with `copy_to` they are copied there. */
+static size_t each_resident(uintptr_t start, size_t size, uintptr_t copy_to) {
+    unsigned char present[1024] = {0};
+    size_t sum = 0;
+    for (size_t done = 0; done < size; done += sizeof present * SMALLEST_PAGE) {
+        size_t part = size - done < sizeof present * SMALLEST_PAGE ? size - done : sizeof present * SMALLEST_PAGE;
+        long result = syscall6(SYS_mincore, (long)(start + done), (long)part, (long)present, 0, 0, 0);
+        demand(!syscall_failed(result), "the system does not tell what is resident");
+        for (size_t page = 0; page < part / SMALLEST_PAGE; page++) {
+            size_t offset = done + page * SMALLEST_PAGE;
+            if (present[page] & 1) {
+                sum += SMALLEST_PAGE;
+                if (copy_to) {
+                    memcpy((void *)(copy_to + offset), (void *)(start + offset), SMALLEST_PAGE);
+                }
+            }
+        }
+    }
+    return sum;
+}
+
 /* --- the contract ------------------------------------------------------------------------------------------------------ */
 
 static void demand_range(uintptr_t address, size_t size, const char *what) {
@@ -294,7 +315,7 @@ void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_m
     } else if (may_move) {
         result = map(new_size, fake_settings.page_size);
         if (result) {
-            memcpy(result, address, old_size);
+            (void)each_resident(start, old_size, (uintptr_t)result);
             unmap(start, old_size);
         }
     }
@@ -475,18 +496,9 @@ int fake_huge_pages_at(const void *address) {
 }
 
 size_t fake_resident_bytes(void) {
-    unsigned char present[1024] = {0};
     size_t sum = 0;
     for (unsigned i = 0; i < mapping_count; i++) {
-        for (size_t done = 0; done < mappings[i].size; done += sizeof present * SMALLEST_PAGE) {
-            size_t part = mappings[i].size - done;
-            part = part < sizeof present * SMALLEST_PAGE ? part : sizeof present * SMALLEST_PAGE;
-            long result = syscall6(SYS_mincore, (long)(mappings[i].start + done), (long)part, (long)present, 0, 0, 0);
-            demand(!syscall_failed(result), "the system does not tell what is resident");
-            for (size_t page = 0; page < part / SMALLEST_PAGE; page++) {
-                sum += (size_t)(present[page] & 1) * SMALLEST_PAGE;
-            }
-        }
+        sum += each_resident(mappings[i].start, mappings[i].size, 0);
     }
     return sum;
 }
