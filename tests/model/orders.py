@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+"""The C11 memory orders of src/: every execution the language allows of small programs, one per pair of atomic operations.
+
+Each test states a piece of collam as two or three short threads. All candidate executions are built (which write each read sees, in
+which order the writes to one object take effect) and those that the repaired C11 model allows are kept (RC11: Lahav, Vafeiadis, Kang,
+Hur, Dreyer, "Repairing Sequential Consistency in C/C++11", 2017, without fences and seq_cst, which collam does not use):
+  coherence      happens-before followed by (reads-from, modification order, from-read)* is irreflexive
+  atomicity      nothing comes between the write a read-modify-write reads and its own
+  no thin air    sequenced-before and reads-from together have no cycle
+The right orders must allow neither a data race on plain memory nor the forbidden result; each weakened variant must allow one.
+docs/CONCURRENCY.md names the functions behind each test.
+"""
+import itertools
+import sys
+
+RELEASES = {"rel", "acq_rel"}
+ACQUIRES = {"acq", "acq_rel"}
+
+
+class Event:
+    def __init__(self, thread, kind, place, order, register=None, value=None, wants=None):
+        self.thread, self.kind, self.place, self.order = thread, kind, place, order
+        self.register, self.value, self.wants = register, value, wants
+        self.reads = kind in ("R", "U")
+        self.writes = kind in ("W", "U", "I")
+
+
+def load(place, order, register, wants=None):
+    """wants: only executions in which it reads this value are looked at (the program takes that branch)."""
+    return [("R", place, order, register, None, wants)]
+
+
+def store(place, order, value):
+    return [("W", place, order, None, value, None)]
+
+
+def exchange(place, order, value, register=None, wants=None):
+    return [("U", place, order, register, value, wants)]
+
+
+def cas(place, order, expected, value, register):
+    """One that succeeds, or a relaxed load of something else."""
+    return [("C", place, order, register, value, expected)]
+
+
+def closure(relation, n):
+    reach = [set(relation[i]) for i in range(n)]
+    for k in range(n):
+        for i in range(n):
+            if k in reach[i]:
+                reach[i] |= reach[k]
+    return reach
+
+
+def unfold(threads):
+    """Each compare-and-swap succeeds or fails: one list of threads per combination."""
+    choices = [(t, i) for t, ops in enumerate(threads) for i, op in enumerate(ops) if op[0] == "C"]
+    for outcome in itertools.product((True, False), repeat=len(choices)):
+        variant = [list(ops) for ops in threads]
+        for (t, i), success in zip(choices, outcome):
+            _, place, order, register, value, expected = variant[t][i]
+            failed = ("R", place, "rlx", register, None, ("not", expected))
+            variant[t][i] = ("U", place, order, register, value, expected) if success else failed
+        yield variant
+
+
+def accepts(wants, value):
+    return wants is None or (value != wants[1] if isinstance(wants, tuple) else value == wants)
+
+
+def synchronizes(events, source):
+    """Release-acquire pairs, through chains of read-modify-writes (release sequences)."""
+    for r, event in enumerate(events):
+        if not event.reads or event.order not in ACQUIRES:
+            continue
+        w = source[r]
+        while True:
+            if events[w].order in RELEASES:
+                yield w, r
+            if not (events[w].writes and events[w].reads):
+                break
+            w = source[w]
+
+
+def executions(threads, initial):
+    """(registers, race) of every execution that is allowed."""
+    for variant in unfold(threads):
+        events = [Event(-1, "I", place, "init", value=value) for place, value in initial.items()]
+        first = len(events)
+        sb = [set() for _ in events]
+        for t, ops in enumerate(variant):
+            before = list(range(first))
+            for kind, place, order, register, value, wants in ops:
+                events.append(Event(t, kind, place, order, register, value, wants))
+                sb.append(set())
+                for b in before:
+                    sb[b].add(len(events) - 1)
+                before.append(len(events) - 1)
+        n = len(events)
+        reads = [i for i in range(n) if events[i].reads]
+        writes = {place: [i for i in range(n) if events[i].writes and events[i].place == place] for place in initial}
+        options = [[w for w in writes[events[r].place] if w != r and accepts(events[r].wants, events[w].value)] for r in reads]
+        orders = [[(ws[0], *rest) for rest in itertools.permutations(ws[1:])] for ws in writes.values()]
+        for chosen in itertools.product(*options):
+            source = dict(zip(reads, chosen))
+            for mo in itertools.product(*orders):
+                result = judge(events, sb, source, mo, n)
+                if result is not None:
+                    yield result
+
+
+def judge(events, sb, source, mo, n):
+    position = {w: i for order in mo for i, w in enumerate(order)}
+    for r, w in source.items():
+        if events[r].writes and position[r] != position[w] + 1:
+            return None
+    thin = [set(s) for s in sb]
+    hb = [set(s) for s in sb]
+    eco = [set() for _ in range(n)]
+    for r, w in source.items():
+        thin[w].add(r)
+        eco[w].add(r)
+    if any(i in reach for i, reach in enumerate(closure(thin, n))):
+        return None
+    for w, r in synchronizes(events, source):
+        hb[w].add(r)
+    hb = closure(hb, n)
+    for order in mo:
+        for i, w in enumerate(order):
+            eco[w].update(order[i + 1:])
+            for r, seen in source.items():
+                if seen == w:
+                    eco[r].update(x for x in order[i + 1:] if x != r)
+    eco = closure(eco, n)
+    for a in range(n):
+        if a in hb[a] or any(a in eco[b] for b in hb[a]):
+            return None
+    registers = {events[r].register: events[w].value for r, w in source.items() if events[r].register}
+    race = any(x.place == y.place and x.thread != y.thread and x.thread >= 0 and y.thread >= 0 and (x.writes or y.writes)
+               and "na" in (x.order, y.order) and b not in hb[a] and a not in hb[b]
+               for a, x in enumerate(events) for b, y in enumerate(events) if a < b)
+    return registers, race
+
+
+FREE, HELD, WAITED = 0, 1, 2
+
+
+def lock_handover(give="rel", take="acq"):
+    return ({"word": HELD, "data": 0},
+            [store("data", "na", 1) + exchange("word", give, FREE),
+             cas("word", take, FREE, HELD, "got") + load("data", "na", "seen")],
+            lambda r: r["got"] == FREE and r["seen"] == 0, lambda r: r["got"] == FREE)
+
+
+def lock_waited(give="rel", take="acq"):
+    return ({"word": HELD, "data": 0},
+            [store("data", "na", 1) + exchange("word", give, FREE),
+             exchange("word", take, WAITED, None, HELD) + exchange("word", take, WAITED, None, FREE) + load("data", "na", "seen")],
+            lambda r: r["seen"] == 0, lambda r: True)
+
+
+def lock_single(create="rel"):
+    """Plain stores while there is one thread; creating the second one orders them."""
+    return ({"word": FREE, "data": 0, "created": 0},
+            [store("word", "rlx", HELD) + store("data", "na", 1) + store("word", "rlx", FREE) + store("created", create, 1),
+             load("created", "acq", "c", 1) + cas("word", "acq", FREE, HELD, "got") + load("data", "na", "seen")],
+            lambda r: r["got"] != FREE or r["seen"] == 0, lambda r: True)
+
+
+def chunk_published(publish="rel", find="acq"):
+    return ({"chunk": 0, "descriptor": 0},
+            [store("descriptor", "na", 1) + store("chunk", publish, 1), load("chunk", find, "c", 1) + load("descriptor", "na", "seen")],
+            lambda r: r["seen"] == 0, lambda r: True)
+
+
+def region_published(publish="rel", find="acq"):
+    return ({"root": 0, "region": 0, "chunk": 0, "descriptor": 0},
+            [store("region", "na", 1) + store("root", publish, 1) + store("descriptor", "na", 1) + store("chunk", "rel", 1),
+             load("root", find, "r", 1) + load("region", "na", "seen") + load("chunk", "acq", "c")],
+            lambda r: r["seen"] == 0, lambda r: True)
+
+
+def owner_confirmed(give="rel"):
+    """slab_destroy under the bin's lock, then bin_put under the same lock: it may not see the old owner."""
+    return ({"lock": HELD, "owner": 1},
+            [store("owner", "rlx", 0) + exchange("lock", give, FREE), cas("lock", "acq", FREE, HELD, "got") + load("owner", "rlx", "owner")],
+            lambda r: r["got"] == FREE and r["owner"] == 1, lambda r: r["got"] == FREE)
+
+
+def free_of_own_block(handed="rel"):
+    """The claimer clears the bit and the program hands the block over; the check in free may not see the bit set, nor class 0."""
+    return ({"class": 0, "words": 0, "bit": 1, "pointer": 0},
+            [store("class", "rlx", 5) + store("words", "na", 1) + store("bit", "rlx", 0) + store("pointer", handed, 1),
+             load("pointer", "acq", "p", 1) + load("class", "rlx", "class") + load("words", "na", "words") + load("bit", "rlx", "bit")],
+            lambda r: r["class"] == 0 or r["bit"] == 1, lambda r: True)
+
+
+def slots_agreed(compare=True):
+    """shard_count: two first callers agree, though all is relaxed."""
+    def caller(value, register):
+        return cas("shards", "rlx", 0, value, register) if compare else load("shards", "rlx", register) + store("shards", "rlx", value)
+    return ({"shards": 0}, [caller(2, "a"), caller(3, "b")], lambda r: r["a"] == 0 and r["b"] == 0, lambda r: True)
+
+
+TESTS = [
+    (lock_handover, [{"give": "rlx"}, {"take": "rlx"}]),
+    (lock_waited, [{"give": "rlx"}, {"take": "rlx"}]),
+    (lock_single, [{"create": "rlx"}]),
+    (chunk_published, [{"publish": "rlx"}, {"find": "rlx"}]),
+    (region_published, [{"publish": "rlx"}, {"find": "rlx"}]),
+    (owner_confirmed, [{"give": "rlx"}]),
+    (free_of_own_block, [{"handed": "rlx"}]),
+    (slots_agreed, [{"compare": False}]),
+]
+
+
+def examine(test, weakened):
+    """(executions, of which interesting, bad ones): bad means a race on the way looked at, or the forbidden result."""
+    initial, threads, forbidden, interesting = test(**weakened)
+    count = good = bad = 0
+    for registers, race in executions(threads, initial):
+        count += 1
+        if interesting(registers):
+            good += 1
+            bad += race or forbidden(registers)
+    return count, good, bad
+
+
+def main():
+    failures = 0
+    for test, variants in TESTS:
+        for weakened in [{}, *variants]:
+            count, good, bad = examine(test, weakened)
+            ok = good > 0 and (bad > 0) == bool(weakened)
+            failures += not ok
+            print(f"{'ok  ' if ok else 'FAIL'} {test.__name__:20} {str(weakened or 'as in src/'):24} {count} executions, {bad} bad")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
