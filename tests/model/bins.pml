@@ -1,11 +1,12 @@
 /*
  * Bins and slabs: src/heap/bin.c (bin_claim, claim_listed, claim_elsewhere, claim_new, bin_put, put_in_slab, settle,
- * retire_if_spare, bin_trim), src/slab/slab.c (slab_create, slab_destroy, slab_claim, slab_put), and of src/pages/chunk.c what lies under them (chunk_take_unit, chunk_give_unit, a chunk that
- * is unmapped and whose descriptor serves another address).
+ * retire_if_spare, bin_trim), src/slab/slab.c (slab_create, slab_destroy, slab_claim, slab_put), and of src/pages/chunk.c what lies
+ * under them (chunk_take_unit, chunk_give_unit, a chunk that is unmapped and whose descriptor serves another address).
  *
  * Two shards with two classes; two addresses and two descriptors, each one unit of two blocks (a chunk is one unit here, so that
- * giving the last unit back also unmaps the chunk). Two threads claim from any bin and put back, one of them trims; a third one puts the block it
- * claimed twice (a late double free, which no check can tell from a right one once the block has been handed out again).
+ * giving the last unit back also unmaps the chunk). One thread holds a block and puts it twice (a late double free, which no check
+ * can tell from a right one once the block has been handed out again). Two more claim from bins and put back, one of any bin, which
+ * then trims it, one of a bin of the first shard.
  * Locks are single steps here, lock.pml has their inside; so is what happens under the chunk lock, which is innermost.
  *
  * Properties (assert): no free block is claimed twice, no right free is lost or refused unless the wrong one hit the same block;
@@ -37,6 +38,7 @@ byte bits[2];              /* free blocks */
 bool out[4];               /* ghost: address * 2 + index is with a thread */
 bool spoiled[4];           /* ghost: a wrong free put it back while it was another's */
 byte finished;
+bool started;
 
 #define COUNT(b) ((b & 1) + (b >> 1))
 #define MINE(b) (bin_lock[b] == me + 1)
@@ -250,6 +252,7 @@ proctype user(byte me) {
     bool good;
     a = NONE;
     d = NONE;
+    started; /* the misuser has its block */
     do
     :: round < ROUNDS ->
         any_bin();
@@ -271,6 +274,7 @@ proctype misuser(byte me) {
     b = 1;
     class = 1;
     claim();
+    started = true;
     if
     :: a != NONE ->
         put(false);
