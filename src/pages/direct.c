@@ -126,11 +126,29 @@ static struct mapping take_kept(size_t size, size_t align) {
     return found;
 }
 
+/* False when enough are kept already. */
+static bool keep(struct mapping mapping) {
+    lock_take(&direct_lock, LOCK_DIRECT);
+    bool room = kept_count < KEPT_MAX;
+    if (room) {
+        kept[kept_count++] = mapping;
+        fetch_add_relaxed(&page_counters.dirty_bytes, mapping.size);
+    }
+    lock_give(&direct_lock, LOCK_DIRECT);
+    return room;
+}
+
 /* Cuts or grows a kept mapping to the size: its pages are backed already, which saves a fault for each. Address 0 when that fails. */
 static struct mapping fit_kept(struct mapping mapping, size_t size, size_t align) {
     if (mapping.size > size) {
         if (platform_unmap((char *)mapping.address + size, mapping.size - size)) {
             mapping.size = size;
+        } else if (mapping.size / 2 > size) {
+            /* It stays for a request that fits: a block of more than twice its size would be wasteful, and a sized free of it an error. */
+            if (!keep(mapping)) {
+                unmap_or_purge(mapping);
+            }
+            return (struct mapping){0, 0};
         }
         return mapping;
     }
@@ -213,17 +231,7 @@ bool direct_give(uintptr_t address, size_t budget) {
     if (mapping.size == 0) {
         return false;
     }
-    bool keep = false;
-    if (load_relaxed(&page_counters.dirty_bytes) + mapping.size <= budget) {
-        lock_take(&direct_lock, LOCK_DIRECT);
-        keep = kept_count < KEPT_MAX;
-        if (keep) {
-            kept[kept_count++] = mapping;
-            fetch_add_relaxed(&page_counters.dirty_bytes, mapping.size);
-        }
-        lock_give(&direct_lock, LOCK_DIRECT);
-    }
-    if (!keep) {
+    if (load_relaxed(&page_counters.dirty_bytes) + mapping.size > budget || !keep(mapping)) {
         unmap_or_purge(mapping);
     }
     return true;
