@@ -84,7 +84,7 @@ static void sizes_and_alignments(void **state) {
         assert_int_equal(direct_size(address), 6 * PAGE);
         assert_true(direct_give(address, 0));
     }
-    bool zeroed;
+    bool zeroed = false;
     assert_null(direct_take(SIZE_MAX, PAGE, &zeroed));
     assert_null(direct_take((size_t)PTRDIFF_MAX, PAGE, &zeroed));
     assert_null(direct_take(PAGE, (size_t)1 << 63, &zeroed));
@@ -153,46 +153,78 @@ static void keeps_mappings_within_the_budget(void **state) {
     assert_int_equal(direct_size(a), 0);
     assert_int_equal(direct_containing(a), 0);
     assert_false(direct_give(a, 2 * MIB));
-    bool zeroed = true;
+    bool zeroed = true; /* who wants zeros gets fresh memory */
+    assert_int_not_equal((uintptr_t)direct_take(2 * MIB, PAGE, &zeroed), a);
+    assert_true(zeroed);
+    zeroed = false;
     assert_int_equal((uintptr_t)direct_take(2 * MIB, PAGE, &zeroed), a);
     assert_false(zeroed);
     assert_int_equal(counter(&page_counters.dirty_bytes), 0);
     assert_int_equal(direct_size(a), 2 * MIB);
 }
 
-static void takes_a_kept_mapping_only_where_it_fits(void **state) {
+static void cuts_or_grows_the_nearest_kept_mapping(void **state) {
     (void)state;
-    uintptr_t a = take(9 * MIB, PAGE);
-    assert_true(direct_give(a, 100 * MIB));
-    assert_int_not_equal(take(8 * MIB - PAGE, PAGE), a); /* more than an eighth too large */
-    assert_int_not_equal(take(9 * MIB + 1, PAGE), a);
-    uintptr_t align = (size_t)1 << 40;
-    bool zeroed;
-    (void)direct_take(9 * MIB, align, &zeroed);
-    uintptr_t reused = take(8 * MIB, PAGE);
-    assert_int_equal(reused, a);
-    assert_int_equal(direct_size(a), 9 * MIB); /* whole, so that it is given back whole */
+    uintptr_t a = take(2 * MIB, PAGE);
+    uintptr_t b = take(6 * MIB, PAGE);
+    uintptr_t c = take(9 * MIB, PAGE);
+    assert_true(direct_give(a, SIZE_MAX) && direct_give(b, SIZE_MAX) && direct_give(c, SIZE_MAX));
+    bool zeroed = false;
+    assert_int_equal((uintptr_t)direct_take(5 * MIB, PAGE, &zeroed), b); /* the smallest that is large enough */
+    assert_int_equal(direct_size(b), 5 * MIB);
+    assert_int_equal(fake_mapped_bytes(), 16 * MIB);
+    assert_int_equal(counter(&page_counters.dirty_bytes), 11 * MIB);
+    uintptr_t other = take(MIB, (size_t)1 << 32); /* none is aligned like that */
+    assert_int_not_equal(other, a);
+    uintptr_t all = take(20 * MIB, PAGE); /* the largest grows */
+    assert_int_equal(direct_size(all), 20 * MIB);
+    assert_int_equal(counter(&page_counters.dirty_bytes), 2 * MIB);
+    assert_int_equal(fake_mapped_bytes(), (2 + 5 + 1 + 20) * MIB);
 }
 
-static void gives_the_oldest_back_first(void **state) {
+static void a_kept_mapping_that_cannot_be_cut_or_grown(void **state) {
     (void)state;
-    uintptr_t block[9];
-    for (int i = 0; i < 9; i++) {
+    uintptr_t a = take(8 * MIB, PAGE);
+    assert_true(direct_give(a, SIZE_MAX));
+    bool zeroed = false;
+    fake_fail_nth(FAKE_UNMAP, 1);
+    uintptr_t b = (uintptr_t)direct_take(2 * MIB, PAGE, &zeroed); /* far too large for this */
+    assert_int_not_equal(b, a);
+    assert_int_equal(direct_size(b), 2 * MIB);
+    assert_int_equal(counter(&page_counters.dirty_bytes), 8 * MIB);
+    fake_fail_nth(FAKE_UNMAP, 1);
+    assert_int_equal(take(5 * MIB, PAGE), a); /* a little too large */
+    assert_int_equal(direct_size(a), 8 * MIB);
+    assert_int_equal(counter(&page_counters.dirty_bytes), 0);
+    assert_true(direct_give(b, SIZE_MAX));
+    fake_fail_nth(FAKE_REMAP, 1);
+    uintptr_t c = take(3 * MIB, PAGE);
+    assert_int_equal(direct_size(c), 3 * MIB);
+    assert_int_equal(counter(&page_counters.dirty_bytes), 0);
+    assert_int_equal(fake_mapped_bytes(), 11 * MIB);
+}
+
+static void keeps_a_few_and_gives_the_oldest_back_first(void **state) {
+    (void)state;
+    uintptr_t block[40];
+    for (size_t i = 0; i < COUNT(block); i++) {
         block[i] = take(2 * MIB, PAGE);
     }
-    for (int i = 0; i < 9; i++) {
-        assert_true(direct_give(block[i], 100 * MIB));
+    for (size_t i = 0; i < COUNT(block); i++) {
+        assert_true(direct_give(block[i], SIZE_MAX));
     }
-    assert_int_equal(fake_mapped_bytes(), 16 * MIB); /* it keeps eight */
-    assert_false(fake_is_mapped((void *)block[8], PAGE));
-    for (int i = 0; i < 8; i++) {
+    size_t kept = fake_mapped_bytes() / (2 * MIB);
+    assert_in_range(kept, 2, COUNT(block) - 1);
+    assert_int_equal(counter(&page_counters.dirty_bytes), kept * 2 * MIB);
+    for (size_t i = 0; i < kept; i++) {
         assert_true(fake_is_mapped((void *)block[i], 2 * MIB));
         assert_true(direct_evict());
         assert_false(fake_is_mapped((void *)block[i], PAGE));
-        assert_int_equal(counter(&page_counters.dirty_bytes), (size_t)(7 - i) * 2 * MIB);
+        assert_int_equal(counter(&page_counters.dirty_bytes), (kept - i - 1) * 2 * MIB);
     }
     assert_false(direct_evict());
-    assert_int_equal(counter(&page_counters.purged_bytes), 16 * MIB);
+    assert_int_equal(counter(&page_counters.purged_bytes), kept * 2 * MIB);
+    assert_int_equal(fake_mapped_bytes(), 0);
 }
 
 /* --- refusals ------------------------------------------------------------------------------------------------------------ */
@@ -216,7 +248,7 @@ static void a_table_that_cannot_grow_fills_up_and_says_so(void **state) {
     size_t mapped_before = 0;
     for (;;) {
         mapped_before = fake_mapped_bytes();
-        bool zeroed;
+        bool zeroed = false;
         /* The mapping succeeds; the next one, which is the table's, does not. */
         fake_fail_nth(FAKE_MAP, 2);
         block[count] = (uintptr_t)direct_take(PAGE, PAGE, &zeroed);
@@ -243,7 +275,7 @@ static void a_table_that_cannot_grow_fills_up_and_says_so(void **state) {
 static uintptr_t meanwhile;
 
 static void another_thread_takes(void) {
-    bool zeroed;
+    bool zeroed = false;
     fake_fail_from(FAKE_MAP, 2);
     meanwhile = (uintptr_t)direct_take(PAGE, PAGE, &zeroed);
 }
@@ -253,7 +285,7 @@ static void a_block_in_motion_keeps_its_slot(void **state) {
     (void)state;
     static uintptr_t block[4096];
     size_t count = 0;
-    bool zeroed;
+    bool zeroed = false;
     do {
         fake_fail_nth(FAKE_MAP, 2);
         block[count] = (uintptr_t)direct_take(PAGE, PAGE, &zeroed);
@@ -288,8 +320,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(finds_who_contains),
     cmocka_unit_test(resizing_keeps_contents),
     cmocka_unit_test(keeps_mappings_within_the_budget),
-    cmocka_unit_test(takes_a_kept_mapping_only_where_it_fits),
-    cmocka_unit_test(gives_the_oldest_back_first),
+    cmocka_unit_test(cuts_or_grows_the_nearest_kept_mapping),
+    cmocka_unit_test(a_kept_mapping_that_cannot_be_cut_or_grown),
+    cmocka_unit_test(keeps_a_few_and_gives_the_oldest_back_first),
     cmocka_unit_test(a_refused_unmap_still_frees_the_memory),
     cmocka_unit_test(a_table_that_cannot_grow_fills_up_and_says_so),
     cmocka_unit_test(a_block_in_motion_keeps_its_slot),

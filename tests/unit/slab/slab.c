@@ -17,7 +17,7 @@ static unsigned index_in(const struct slab *slab, const void *block, unsigned cl
 
 /* Puts one block back; false when the slab finds it bad. */
 static bool put(struct slab *slab, unsigned index) {
-    void *block = slab_base(slab) + (size_t)index * size_classes[slab->class_index].size;
+    void *block = slab_base(slab) + (size_t)index * size_classes[slab_class(slab)].size;
     void *bad = NULL;
     unsigned bad_count = 0;
     assert_int_equal(slab_put(slab, &block, 1, &bad, &bad_count), 1);
@@ -41,7 +41,7 @@ static void every_block_once_from_below(void **state) {
         struct slab *slab = slab_create(c, c % 3);
         assert_non_null(slab);
         assert_int_equal(slab->free, size_classes[c].blocks);
-        assert_int_equal(slab->shard, c % 3);
+        assert_int_equal(slab_shard(slab), c % 3);
         assert_ptr_equal(slab_of((uintptr_t)slab_base(slab) + UNIT_SIZE - 1), slab);
         assert_int_equal(page_map_class((uintptr_t)slab_base(slab)), c);
         unsigned next = 0;

@@ -1,0 +1,313 @@
+/*
+ * Purpose: tests of heap/bin.c: where blocks are taken from, how slabs drain and go, shards, bad blocks, refusals, fork.
+ */
+#include "heap/bin.h"
+#include "config/options.h"
+#include "pages/counters.h"
+#include "pages/meta.h"
+#include "platform/lock.h"
+#include "slab/slab.h"
+#include "unit.h"
+
+/* In the order in which a magazine hands out. */
+static unsigned claim(unsigned *shard, unsigned class_index, void **out, unsigned want) {
+    static void *magazine[8192];
+    unsigned got = bin_claim(shard, class_index, &magazine[COUNT(magazine)], want);
+    for (unsigned i = 0; i < got; i++) {
+        out[i] = magazine[COUNT(magazine) - 1 - i];
+    }
+    return got;
+}
+
+static void put(unsigned class_index, void *block) {
+    assert_int_equal(bin_put(class_index, &block, 1), 0);
+}
+
+static uintptr_t unit_of(const void *block) {
+    return (uintptr_t)block / UNIT_SIZE;
+}
+
+static size_t used_units(void) {
+    return load_relaxed(&page_counters.used_bytes) / UNIT_SIZE;
+}
+
+static void as_many_shards_as_processors(void **state) {
+    (void)state;
+    fake_settings.cpu_count = 5;
+    assert_int_equal(shard_count(), 5);
+    fake_settings.cpu_count = 9;
+    assert_int_equal(shard_count(), 5); /* fixed by the first call */
+    assert_int_equal(shard_for(0), 0);
+    assert_int_equal(shard_for(12), 2);
+    shard_limit(2);
+    assert_int_equal(shard_for(12), 0);
+    assert_int_equal(shard_for(13), 1);
+    shard_limit(100);
+    assert_int_equal(shard_for(14), 4);
+}
+
+static void shards_as_the_option_says(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_shards, 7));
+    assert_int_equal(shard_count(), 7);
+}
+
+static void never_more_shards_than_there_are(void **state) {
+    (void)state;
+    fake_settings.cpu_count = 4096;
+    assert_int_equal(shard_count(), SHARDS_MAX);
+}
+
+static void lowest_address_first(void **state) {
+    (void)state;
+    unsigned shard = 0;
+    void *block[64];
+    assert_int_equal(claim(&shard, 4, block, 64), 64);
+    for (size_t i = 1; i < 64; i++) {
+        assert_ptr_equal(block[i], (char *)block[0] + i * 64);
+    }
+    put(4, block[40]);
+    put(4, block[7]);
+    put(4, block[20]);
+    void *again[4];
+    assert_int_equal(claim(&shard, 4, again, 4), 4);
+    assert_ptr_equal(again[0], block[7]);
+    assert_ptr_equal(again[1], block[20]);
+    assert_ptr_equal(again[2], block[40]);
+    assert_ptr_equal(again[3], (char *)block[63] + 64);
+}
+
+/* Three slabs with one block in 16, in 2 and 15 of 16 free: the fullest gives, the emptiest drains and its unit goes. */
+static void fullest_slab_first_so_that_sparse_ones_drain(void **state) {
+    (void)state;
+    enum { CLASS = 48, BLOCKS = 16 }; /* 4096 bytes */
+    unsigned shard = 0;
+    void *block[3 * BLOCKS];
+    assert_int_equal(size_classes[CLASS].blocks, BLOCKS);
+    assert_int_equal(claim(&shard, CLASS, block, 3 * BLOCKS), BLOCKS); /* as many as a new slab has */
+    assert_int_equal(claim(&shard, CLASS, block + BLOCKS, BLOCKS), BLOCKS);
+    assert_int_equal(claim(&shard, CLASS, block + 2 * BLOCKS, BLOCKS), BLOCKS);
+    assert_int_equal(used_units(), 3);
+    void **full = block;
+    void **half = block + BLOCKS;
+    void **sparse = block + 2 * BLOCKS;
+    for (int i = 0; i < 15; i++) {
+        put(CLASS, sparse[i]);
+    }
+    for (int i = 0; i < 8; i++) {
+        put(CLASS, half[i]);
+    }
+    put(CLASS, full[0]);
+    void *again[9];
+    assert_int_equal(claim(&shard, CLASS, again, 9), 9);
+    assert_ptr_equal(again[0], full[0]);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(unit_of(again[1 + i]), unit_of(half[0]));
+    }
+    put(CLASS, again[1]); /* something to claim from remains ... */
+    put(CLASS, sparse[15]);
+    assert_int_equal(used_units(), 2); /* ... so the empty slab goes */
+    assert_int_equal(bin_blocks_held(CLASS), 2 * BLOCKS);
+    assert_int_equal(bin_blocks_out(CLASS), 2 * BLOCKS - 1);
+}
+
+static void one_empty_slab_is_kept_until_trimmed(void **state) {
+    (void)state;
+    unsigned shard = 0;
+    void *block;
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(claim(&shard, 10, &block, 1), 1);
+        put(10, block);
+        assert_int_equal(used_units(), 1);
+    }
+    assert_int_equal(bin_blocks_held(10), size_classes[10].blocks);
+    assert_int_equal(bin_blocks_out(10), 0);
+    bin_trim();
+    assert_int_equal(used_units(), 0);
+    assert_int_equal(bin_blocks_held(10), 0);
+    bin_trim();
+}
+
+static void a_kept_slab_goes_when_another_is_partly_used(void **state) {
+    (void)state;
+    unsigned shard = 0;
+    void *block[32];
+    assert_int_equal(claim(&shard, 48, block, 16), 16);
+    assert_int_equal(claim(&shard, 48, block + 16, 16), 16);
+    for (int i = 0; i < 16; i++) {
+        put(48, block[i]);
+    }
+    assert_int_equal(used_units(), 2); /* the other one is full: this one is all there is to claim from */
+    put(48, block[16]);
+    assert_int_equal(used_units(), 1);
+}
+
+/* Many classes at once: what stays behind is bounded whatever the rule is. */
+static void few_empty_slabs_are_kept_in_all(void **state) {
+    (void)state;
+    unsigned shard = 0;
+    void *block[CLASS_COUNT];
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        assert_int_equal(claim(&shard, c, &block[c], 1), 1);
+    }
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        put(c, block[c]);
+        assert_int_equal(bin_blocks_out(c), 0);
+    }
+    assert_true(used_units() <= CLASS_COUNT - 1);
+    bin_trim();
+    assert_int_equal(used_units(), 0);
+}
+
+static void bad_blocks_come_to_the_front(void **state) {
+    (void)state;
+    static char foreign;
+    unsigned shard = 0;
+    void *block[8];
+    void *other[1];
+    assert_int_equal(claim(&shard, 6, block, 8), 8);
+    assert_int_equal(claim(&shard, 7, other, 1), 1);
+    put(6, block[5]);
+    void *given[] = {block[0], &foreign, block[5], block[1], (char *)block[2] + 8, other[0], block[2], block[0]};
+    assert_int_equal(bin_put(6, given, COUNT(given)), 5);
+    assert_ptr_equal(given[0], &foreign);
+    assert_ptr_equal(given[1], block[5]);
+    assert_ptr_equal(given[2], (char *)block[2] + 8);
+    assert_ptr_equal(given[3], other[0]);
+    assert_ptr_equal(given[4], block[0]);
+    assert_int_equal(bin_blocks_out(6), 4);
+    assert_int_equal(bin_blocks_out(7), 1);
+    assert_int_equal(bin_put(6, given, 0), 0);
+}
+
+static void follows_a_model(void **state) {
+    (void)state;
+    enum { CLASS = 40, MOST = 3000 };
+    static void *out[MOST];
+    unsigned count = 0;
+    uint64_t seed = 20;
+    assert_true(option_set(OPTION_shards, 3));
+    for (int step = 0; step < 20000; step++) {
+        bool grow = step / 2000 % 2 == 0;
+        unsigned n = 1 + (unsigned)(unit_random(&seed) % 31);
+        if (count + n <= MOST && unit_random(&seed) % 8 < (grow ? 6u : 2u)) {
+            unsigned shard = (unsigned)(unit_random(&seed) % 3);
+            unsigned got = claim(&shard, CLASS, out + count, n);
+            assert_in_range(got, 1, n);
+            for (unsigned i = 0; i < got; i++) {
+                assert_true(*(unsigned char *)out[count + i] != 0xee); /* not out already */
+                *(unsigned char *)out[count + i] = 0xee;
+            }
+            count += got;
+        } else {
+            void *back[31];
+            unsigned k = 0;
+            while (k < n && count) {
+                unsigned i = (unsigned)(unit_random(&seed) % count);
+                back[k++] = out[i];
+                *(unsigned char *)out[i] = 0;
+                out[i] = out[--count];
+            }
+            assert_int_equal(bin_put(CLASS, back, k), 0);
+        }
+        assert_int_equal(bin_blocks_out(CLASS), count);
+        assert_true(bin_blocks_held(CLASS) >= count);
+        assert_int_equal(bin_blocks_held(CLASS), used_units() * size_classes[CLASS].blocks);
+    }
+    assert_int_equal(bin_put(CLASS, out, count), 0);
+    bin_trim();
+    assert_int_equal(used_units(), 0);
+}
+
+static void blocks_go_back_to_their_own_shard(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_shards, 2));
+    unsigned first = 0;
+    unsigned second = 1;
+    void *a[16];
+    void *b[16];
+    assert_int_equal(claim(&first, 48, a, 16), 16);
+    assert_int_equal(claim(&second, 48, b, 16), 16);
+    assert_int_equal(slab_shard(slab_of((uintptr_t)a[0])), 0);
+    assert_int_equal(slab_shard(slab_of((uintptr_t)b[0])), 1);
+    void *mixed[] = {a[0], b[0], a[1], b[1], a[2], b[2]};
+    assert_int_equal(bin_put(48, mixed, 6), 0);
+    assert_int_equal(bin_blocks_out(48), 26);
+    void *again[3];
+    assert_int_equal(claim(&second, 48, again, 3), 3);
+    assert_memory_equal(again, b, sizeof again);
+    assert_int_equal(claim(&first, 48, again, 3), 3);
+    assert_memory_equal(again, a, sizeof again);
+}
+
+static void other_shards_are_asked_before_the_system(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_shards, 4));
+    unsigned first = 0;
+    void *block[2];
+    assert_int_equal(claim(&first, 30, block, 2), 2);
+    put(30, block[0]);
+    for (unsigned s = 1; s < 4; s++) {
+        unsigned shard = s;
+        void *other;
+        assert_int_equal(claim(&shard, 30, &other, 1), 1);
+        assert_int_equal(unit_of(other), unit_of(block[1]));
+        assert_int_equal(shard, s);
+        assert_int_equal(used_units(), 1);
+    }
+}
+
+static void refusals(void **state) {
+    (void)state;
+    unsigned shard = 0;
+    void *block[40];
+    assert_int_equal(claim(&shard, 60, block, 40), 2);
+    unsigned count = 2;
+    fake_fail_from(FAKE_MAP, 1);
+    unsigned got;
+    while ((got = claim(&shard, 60, block, 40)) != 0) {
+        count += got;
+    }
+    assert_int_equal(count, 2 * CHUNK_UNITS); /* the chunk that was there */
+    assert_int_equal(claim(&shard, 1, block, 1), 0);
+    assert_int_equal(bin_blocks_out(60), count);
+    fake_fail_never();
+    assert_int_equal(claim(&shard, 1, block, 1), 1);
+}
+
+static void fork_takes_and_gives_every_lock(void **state) {
+    (void)state;
+    unsigned shard = 0;
+    void *block;
+    assert_true(option_set(OPTION_shards, 2));
+    bin_fork_take();
+    chunk_fork_take();
+    meta_fork_take();
+    lock_fork_begin();
+    assert_int_equal(claim(&shard, 3, &block, 1), 1); /* by the thread that forks */
+    put(3, block);
+    lock_fork_end();
+    meta_fork_give();
+    chunk_fork_give();
+    bin_fork_give();
+    assert_int_equal(claim(&shard, 3, &block, 1), 1);
+    assert_int_equal(shard, 0); /* its lock was free at once */
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(as_many_shards_as_processors),
+    cmocka_unit_test(shards_as_the_option_says),
+    cmocka_unit_test(never_more_shards_than_there_are),
+    cmocka_unit_test(lowest_address_first),
+    cmocka_unit_test(fullest_slab_first_so_that_sparse_ones_drain),
+    cmocka_unit_test(one_empty_slab_is_kept_until_trimmed),
+    cmocka_unit_test(a_kept_slab_goes_when_another_is_partly_used),
+    cmocka_unit_test(few_empty_slabs_are_kept_in_all),
+    cmocka_unit_test(bad_blocks_come_to_the_front),
+    cmocka_unit_test(follows_a_model),
+    cmocka_unit_test(blocks_go_back_to_their_own_shard),
+    cmocka_unit_test(other_shards_are_asked_before_the_system),
+    cmocka_unit_test(refusals),
+    cmocka_unit_test(fork_takes_and_gives_every_lock),
+};
+UNIT_MAIN(tests)
