@@ -204,14 +204,20 @@ static bool retire_kept(struct bin *bin) {
 }
 
 /* The bin that the slab says it belongs to; only its lock makes that certain. */
-static struct bin *bin_of(struct slab *slab, unsigned class_index) {
-    return &shards[load_relaxed(&slab->shard) % SHARDS_MAX].bins[class_index];
+static struct bin *bin_of(const struct slab *slab, unsigned class_index) {
+    return &shards[slab_shard(slab) % SHARDS_MAX].bins[class_index];
+}
+
+/* Under the bin's lock. The owner is read once: see docs/CONCURRENCY.md. */
+static bool slab_belongs(const struct slab *slab, const struct bin *bin, unsigned class_index) {
+    unsigned owner = load_relaxed(&slab->owner);
+    return owner == slab_owner(owner >> 8, class_index) && &shards[(owner >> 8) % SHARDS_MAX].bins[class_index] == bin;
 }
 
 /* Puts back the blocks at the front that lie in one slab; the bin's lock is held. As slab_put. */
 static unsigned put_in_slab(struct bin *bin, struct slab *slab, unsigned class_index, void **blocks, unsigned count, void **bad,
                             unsigned *bad_count) {
-    if (UNLIKELY(load_relaxed(&slab->class_index) != class_index || bin_of(slab, class_index) != bin)) {
+    if (UNLIKELY(slab == NULL || !slab_belongs(slab, bin, class_index))) {
         bad[(*bad_count)++] = blocks[0]; /* the slab went to others meanwhile: nobody can own a block of it in this class */
         return 1;
     }
@@ -240,6 +246,7 @@ unsigned bin_put(unsigned class_index, void **blocks, unsigned count) {
             }
             bin = owner;
             lock_take(&bin->lock, LOCK_BIN);
+            slab = slab_of((uintptr_t)blocks[i]); /* again: the chunk's descriptor may serve another address by now */
         }
         if (LIKELY(owner != NULL)) {
             unsigned bad_before = bad;

@@ -11,7 +11,7 @@
 _Static_assert(sizeof(struct slab) == UNIT_INFO_BYTES, "a slab header is a chunk's unit_info");
 
 static const struct size_class *class_of(const struct slab *slab) {
-    return &size_classes[load_relaxed(&((struct slab *)slab)->class_index)];
+    return &size_classes[slab_class(slab)];
 }
 
 char *slab_base(const struct slab *slab) {
@@ -64,8 +64,7 @@ struct slab *slab_create(unsigned class_index, unsigned shard) {
     slab->fresh = 0;
     slab->hint = 0;
     slab->fullness = 0;
-    store_relaxed(&slab->shard, (uint8_t)shard);
-    store_relaxed(&slab->class_index, (uint8_t)class_index);
+    store_relaxed(&slab->owner, (uint16_t)slab_owner(shard, class_index));
     slab_check(slab);
     return slab;
 }
@@ -85,7 +84,7 @@ void slab_destroy(struct slab *slab) {
     store_relaxed(&slab->inline_words[2], 0);
     slab->free = 0;
     slab->blocks = 0;
-    store_relaxed(&slab->class_index, 0);
+    store_relaxed(&slab->owner, (uint16_t)slab_owner(slab_shard(slab), 0));
     chunk_give_unit(slab, touched);
 }
 

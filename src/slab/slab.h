@@ -26,8 +26,8 @@ struct slab {
     struct list_node node; /* in one of its bin's lists while any block is free */
     bitmap_word *words;
     bitmap_word inline_words[3];
-    _Atomic(uint8_t) class_index; /* 0 while the unit is no slab. Read without the lock to find the bin; confirmed under it */
-    _Atomic(uint8_t) shard;       /* likewise */
+    _Atomic(uint16_t) owner; /* shard << 8 | class, class 0 while the unit is no slab. Read without the lock to find the bin and
+                              * confirmed under it: one word, since class and shard read one after the other may be of two lives */
     uint8_t fullness;             /* which list of the bin it stands in */
     uint8_t hint;                 /* no set bit in words before this one */
     uint16_t free;
@@ -36,6 +36,16 @@ struct slab {
 };
 
 _Static_assert(sizeof(struct slab) == 64, "one cache line in the chunk descriptor");
+
+ALWAYS_INLINE unsigned slab_owner(unsigned shard, unsigned class_index) {
+    return shard << 8 | class_index;
+}
+ALWAYS_INLINE unsigned slab_class(const struct slab *slab) {
+    return load_relaxed(&slab->owner) & 0xff;
+}
+ALWAYS_INLINE unsigned slab_shard(const struct slab *slab) {
+    return load_relaxed(&slab->owner) >> 8;
+}
 
 /* A new slab for this class, all blocks free; NULL when out of memory. No lock needed: nobody else knows it yet. */
 struct slab *slab_create(unsigned class_index, unsigned shard);
@@ -59,7 +69,7 @@ unsigned slab_claim(struct slab *slab, void **end, unsigned want);
  * and addresses at which none begins, are moved to bad[*bad_count ...]; `bad` may be the array itself or what lies before it. */
 ALWAYS_INLINE unsigned slab_put(struct slab *slab, void **blocks, unsigned count, void **bad, unsigned *bad_count) {
     bitmap_word *words = slab->words;
-    uint64_t reciprocal = class_reciprocal[load_relaxed(&slab->class_index)];
+    uint64_t reciprocal = class_reciprocal[slab_class(slab)];
     uintptr_t unit = (uintptr_t)blocks[0] >> UNIT_SHIFT;
     unsigned lowest = slab->hint;
     unsigned bad_here = 0;
