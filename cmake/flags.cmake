@@ -35,7 +35,8 @@ else()
     list(APPEND COLLAM_LIBRARY_FLAGS -fno-builtin-memset -fno-builtin-memcpy)
 endif()
 
-set(COLLAM_SHARED_LINK_FLAGS LINKER:-z,now LINKER:-z,relro LINKER:-z,nodelete LINKER:-z,defs LINKER:--as-needed
+# initfirst: our fork handlers must be registered before any other library's, see docs/CONCURRENCY.md.
+set(COLLAM_SHARED_LINK_FLAGS LINKER:-z,initfirst LINKER:-z,now LINKER:-z,relro LINKER:-z,nodelete LINKER:-z,defs LINKER:--as-needed
     LINKER:--exclude-libs,ALL LINKER:--hash-style=gnu)
 
 if(COLLAM_DEBUG)

@@ -183,7 +183,8 @@ def region_published(publish="rel", find="acq"):
 def owner_confirmed(give="rel"):
     """slab_destroy under the bin's lock, then bin_put under the same lock: it may not see the old owner."""
     return ({"lock": HELD, "owner": 1},
-            [store("owner", "rlx", 0) + exchange("lock", give, FREE), cas("lock", "acq", FREE, HELD, "got") + load("owner", "rlx", "owner")],
+            [store("owner", "rlx", 0) + exchange("lock", give, FREE),
+             cas("lock", "acq", FREE, HELD, "got") + load("owner", "rlx", "owner")],
             lambda r: r["got"] == FREE and r["owner"] == 1, lambda r: r["got"] == FREE)
 
 
