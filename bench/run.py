@@ -30,6 +30,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", metavar="PATTERN", help="rows whose name holds the pattern (or a group: loops, programs, promises, scaling); commas join several")
     parser.add_argument("--allocators", metavar="A,B", help="only these allocators")
     parser.add_argument("--peer", metavar="NAME=PATH[,VAR=VALUE]", action="append", default=[], help="one more allocator (repeatable)")
+    parser.add_argument("--ours", metavar="NAME=PATH[,VAR=VALUE]", action="append", default=[], help="one more build or setting of collam: compared, but no peer")
     parser.add_argument("--rounds", type=int, help="samples per row and allocator (default 5)")
     parser.add_argument("--save", metavar="DIRECTORY", type=pathlib.Path, help="keep the reports there too, e.g. docs/results/2025-01-01-full")
     parser.add_argument("--list", action="store_true", help="name the rows and allocators, and stop")
@@ -54,7 +55,7 @@ def write_reports(data: dict, directory: pathlib.Path) -> None:
 
 
 def measure(options: argparse.Namespace) -> dict:
-    chosen, notes = allocators.discover(options.peer, options.allocators)
+    chosen, notes = allocators.discover(options.peer, options.ours, options.allocators)
     wanted = rows.load(options.mode, options.only)
     if options.list:
         print("\n".join(f"{r.group:9} {r.name}" for r in wanted))

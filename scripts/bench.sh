@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds the benchmark driver and runs the comparison with the other allocators; see docs/PERFORMANCE.md.
 #
-#   scripts/bench.sh [--short|--full] [--only PATTERN] [--allocators A,B] [--peer NAME=PATH]... [--save DIRECTORY] [--list]
+#   scripts/bench.sh [--short|--full] [--only PATTERN] [--allocators A,B] [--peer NAME=PATH]...
+#                    [--ours NAME=PATH]... [--rounds N] [--save DIRECTORY] [--list] [--help]
 #
 # collam is measured if it has been built (cmake --preset release && cmake --build --preset release). The peers and
 # programs come from scripts/install-peers.sh. Reports are written to bench/out/.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import re
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -58,22 +59,17 @@ def _library_c() -> str:
     return os.confstr("CS_GNU_LIBC_VERSION") or "libc"
 
 
-def parse_peer(text: str) -> Allocator:
-    """NAME=PATH[,VARIABLE=VALUE]... of --peer."""
-    first, *settings = text.split(",")
+def parse_library(text: str, ours: bool) -> Allocator:
+    """NAME=PATH[,VARIABLE=VALUE]... of --peer and --ours; a value may hold commas and equal signs, as COLLAM_OPTIONS does."""
+    first, *settings = re.split(r",(?=[A-Z][A-Z0-9_]*=)", text)
     name, separator, path = first.partition("=")
     if not separator or not name or not os.path.isfile(path):
-        raise SystemExit(f"--peer {text}: expected NAME=PATH of a library that exists")
-    pairs = []
-    for setting in settings:
-        key, separator, value = setting.partition("=")
-        if not separator:
-            raise SystemExit(f"--peer {text}: {setting!r} is not VARIABLE=VALUE")
-        pairs.append((key, value))
-    return Allocator(name, os.path.abspath(path), tuple(pairs), version=path)
+        raise SystemExit(f"{text}: expected NAME=PATH of a library that exists")
+    pairs = [tuple(setting.split("=", 1)) for setting in settings]
+    return Allocator(name, os.path.abspath(path), tuple(pairs), ours, version=" ".join([path, *settings]))
 
 
-def discover(peers: list[str], only: str | None) -> tuple[list[Allocator], list[str]]:
+def discover(peers: list[str], ours: list[str], only: str | None) -> tuple[list[Allocator], list[str]]:
     """All allocators that can be measured here, in the order of the reports, and notes about those that cannot."""
     cache = _loader_cache()
     notes: list[str] = []
@@ -89,7 +85,7 @@ def discover(peers: list[str], only: str | None) -> tuple[list[Allocator], list[
             found.append(Allocator(name, cache[soname], environment, version=_package_version(package)))
         else:
             notes.append(f"{name} is not installed (package {package}; scripts/install-peers.sh), so it was not measured.")
-    found += [parse_peer(p) for p in peers]
+    found += [parse_library(o, True) for o in ours] + [parse_library(p, False) for p in peers]
     names = [a.name for a in found]
     if len(set(names)) != len(names):
         raise SystemExit(f"two allocators have the same name: {', '.join(names)}")

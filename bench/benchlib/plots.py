@@ -46,7 +46,7 @@ def means(table: Table, caption: list[str], width: float = 860, height: float = 
     canvas.line(x.at(1), y.start, x.at(1), y.stop, svg.FAINT, 1, "4 4")
     canvas.line(x.start, y.at(1), x.stop, y.at(1), svg.FAINT, 1, "4 4")
     spots = [(x.at(t), y.at(m), f"{n} {t:.2f} / {m:.2f}") for n, t, m in points]
-    for (name, time, memory), (px, py, text), (lx, ly, anchor) in zip(points, spots, svg.place_labels(spots)):
+    for (name, time, memory), (px, py, text), (lx, ly, anchor) in zip(points, spots, svg.place_labels(spots, width - 8)):
         _mark(canvas, px, py, name, colour[name], emphasis, f"{name}: time {time:.3f}, memory {memory:.3f}")
         canvas.text(lx, ly, text, 12.5, anchor, colour[name], "700" if name in emphasis else "500")
     for index, text in enumerate(caption):
@@ -66,6 +66,8 @@ def ratios(table: Table, rows: list[Row], kind: str, width: float = 1060) -> str
     below = canvas.legend(left, 22, colour, width, emphasis)
     top, bottom = below + 6, below + 6 + len(rows) * line_height
     x = Axis(max(lowest * 0.95, 0.05), RATIO_HIGH, left, width - 30, log=True)
+    for index in range(0, len(rows), 2):
+        canvas.rect(0, top + index * line_height, width, line_height, "#f6f8fa")
     for tick in (0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10):
         if tick >= x.low:
             canvas.line(x.at(tick), top, x.at(tick), bottom, svg.FAINT if tick == 1 else svg.GRID, 1.5 if tick == 1 else 1)
@@ -74,8 +76,6 @@ def ratios(table: Table, rows: list[Row], kind: str, width: float = 1060) -> str
     canvas.text((x.start + x.stop) / 2, bottom + 36, f"{word}, ratio to the best peer of the row (log scale; beyond 10 at the edge)", 12, "middle")
     for index, row in enumerate(rows):
         y = top + (index + 0.5) * line_height
-        if index % 2 == 0:
-            canvas.rect(0, y - line_height / 2, x.start - 8, line_height, "#f6f8fa")
         canvas.text(left - 12, y + 4, row.name + (" *" if kind == "time" and table.noisy(row) else ""), 12, "end")
         canvas.line(x.start, y, x.stop, y)
         # ours last, so that it lies on top

@@ -22,7 +22,7 @@ svg { max-width: 100%; height: auto; display: block; margin: 10px 0; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; margin: 10px 0; }
 th { text-align: right; font-weight: 600; border-bottom: 2px solid #c8d0d8; padding: 4px 9px; background: white; }
 td { text-align: right; padding: 3px 9px; border-bottom: 1px solid #edf0f3; white-space: nowrap; }
-th.left, td.left { text-align: left; } td.name { white-space: normal; min-width: 150px; }
+th.left, td.left { text-align: left; } td.name { white-space: normal; min-width: 200px; } td.text { white-space: normal; min-width: 90px; }
 td b { color: #0b6b3a; } th.ours, td.ours { background: #fff3f2; }
 tr:hover td { background: #f3f7fb; }
 dt { font-weight: 600; margin-top: 10px; } dd { margin: 0; max-width: 76ch; }
@@ -52,7 +52,7 @@ def _table(lines: list[str], ours: set[str]) -> str:
     def cell(tag: str, index: int, text: str) -> str:
         classes = ["left" if alignment[index] == "---" else ""]
         classes.append("ours" if header[index] in ours else "")
-        classes.append("name" if index == 0 else "")
+        classes.append("name" if index == 0 else "text" if len(text) > 18 else "")
         joined = " ".join(c for c in classes if c)
         return f"<{tag}{f' class={chr(34)}{joined}{chr(34)}' if joined else ''}>{_inline(text)}</{tag}>"
 

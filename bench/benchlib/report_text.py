@@ -103,9 +103,9 @@ def verdict_lines(table: Table) -> list[str]:
 def promise_lines(table: Table) -> list[str]:
     lines = _header(["what a user meets", "figure", "promised"], table.allocators)
     for row in table.of_group("promises"):
-        for figure in row.figures:
+        for index, figure in enumerate(row.figures):
             limit = "" if figure.limit is None else (f"<= {figure.limit:g}" if isinstance(figure.limit, (int, float)) else str(figure.limit))
-            cells = [row.name, figure.label + (f", {figure.unit}" if figure.unit else ""), limit]
+            cells = ["" if index else row.name, figure.label + (f", {figure.unit}" if figure.unit else ""), limit]
             for allocator in table.allocators:
                 value = figures.promise_value(table, row, figure, allocator)
                 kept = figures.promise_kept(table, row, figure, allocator)

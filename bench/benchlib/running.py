@@ -14,8 +14,8 @@ from .allocators import Allocator
 from .rows import Row
 
 # A run of a row that takes this much longer than the quickest allocator's, and at least SLOW_SECONDS, is not repeated: one
-# sample says enough about being ten times slower, and the time goes to rows that are close.
-SLOW_FACTOR = 10.0
+# sample says enough about being five times slower, and the time goes to rows that are close.
+SLOW_FACTOR = 5.0
 
 
 @dataclasses.dataclass
@@ -25,7 +25,7 @@ class Limits:
     slow_seconds: float
 
 
-LIMITS = {"short": Limits(rounds=5, timeout_s=10.0, slow_seconds=1.0), "full": Limits(rounds=5, timeout_s=80.0, slow_seconds=5.0)}
+LIMITS = {"short": Limits(rounds=5, timeout_s=6.0, slow_seconds=1.0), "full": Limits(rounds=5, timeout_s=40.0, slow_seconds=4.0)}
 
 
 @dataclasses.dataclass

@@ -141,7 +141,7 @@ class Canvas:
         return "\n".join([*self.parts, "</svg>"])
 
 
-def place_labels(points: list[tuple[float, float, str]], size: float = 12.5) -> list[tuple[float, float, str]]:
+def place_labels(points: list[tuple[float, float, str]], right_edge: float, size: float = 12.5) -> list[tuple[float, float, str]]:
     """Where to write the labels of dots so that they do not lie on each other: (x, y, anchor) for each point."""
     placed: list[tuple[float, float, float, float]] = [(x - 7, y - 7, x + 7, y + 7) for x, y, _ in points]
     answers = []
@@ -156,7 +156,8 @@ def place_labels(points: list[tuple[float, float, str]], size: float = 12.5) -> 
 
         def clashes(choice: tuple[float, float, str]) -> float:
             a = box(choice)
-            return sum(max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1])) for b in placed)
+            outside = 1e6 if a[2] > right_edge or a[0] < 0 else 0
+            return outside + sum(max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1])) for b in placed)
 
         best = min(choices, key=clashes)
         placed.append(box(best))

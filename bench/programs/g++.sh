@@ -5,7 +5,7 @@
 prepare() { generate make_cxx.py "$(pick 1 4)" big.cpp; }
 
 run() {
-    preloaded g++ -std=c++17 -O1 -S -o "$dir/gxx.s" "$dir/big.cpp"
+    preloaded g++ -std=c++17 "-O$(pick 0 1)" -S -o "$dir/gxx.s" "$dir/big.cpp"
     cksum <"$dir/gxx.s"
 }
 

@@ -4,7 +4,7 @@
 
 run() {
     i=0
-    while [ "$i" -lt "$(pick 2 10)" ]; do
+    while [ "$i" -lt "$(pick 1 9)" ]; do
         preloaded java -Xmx128m -XX:+UseSerialGC -Xshare:auto -XshowSettings:locale -version 2>"$dir/errors"
         grep -c version "$dir/errors"
         i=$((i + 1))

@@ -155,7 +155,7 @@ void workload_promise_start(void) {
     const char *library = getenv("LD_PRELOAD");
     snprintf(empty, sizeof empty, "%s", sibling("libcollam-bench-empty.so"));
     struct start_figures base = measure_start(empty);
-    struct start_figures mine = measure_start(library != NULL ? library : empty);
+    struct start_figures mine = measure_start(library);
     bench_figure("start_anonymous_kib", (double)mine.anonymous_kib);
     bench_figure("start_virtual_mib", (double)mine.virtual_kib / 1024);
     difference("start_extra_anonymous_kib", mine.anonymous_kib, base.anonymous_kib);

@@ -152,7 +152,7 @@ static void *belt_free(void *arg) {
 void workload_promise_handover(void) {
     struct rng r = rng_make(13);
     struct belt b = {.capacity = (uint32_t)((uint64_t)LIVE_MIB * MIB / ((SIZE_LOW + SIZE_HIGH) / 2))};
-    b.total = b.capacity * arg_u64("turns", 4);
+    b.total = b.capacity * arg_u64("percent", 400) / 100; // how often the window is renewed
     b.slots = bench_map(b.capacity * sizeof *b.slots);
     bench_begin();
     pthread_t consumer = bench_thread(belt_free, &b, 256);
