@@ -28,8 +28,8 @@ struct slab {
     bitmap_word inline_words[3];
     _Atomic(uint16_t) owner; /* shard << 8 | class, class 0 while the unit is no slab. Read without the lock to find the bin and
                               * confirmed under it: one word, since class and shard read one after the other may be of two lives */
-    uint8_t fullness;             /* which list of the bin it stands in */
-    uint8_t hint;                 /* no set bit in words before this one */
+    uint8_t fullness;        /* which list of the bin it stands in */
+    uint8_t hint;            /* no set bit in words before this one */
     uint16_t free;
     uint16_t fresh;
     uint16_t blocks;
