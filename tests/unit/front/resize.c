@@ -1,0 +1,158 @@
+/*
+ * Purpose: tests of front/resize.c: contents over every step between sizes, when a block stays, failures.
+ */
+#include "front/resize.h"
+#include "config/options.h"
+#include "front/fast.h"
+#include "pages/counters.h"
+#include "unit.h"
+
+#include <errno.h>
+
+static const size_t sizes[] = {1,     16,    17,    100,   250,   1024,   1025,   2000,    4096,    6000,    16000,
+                               32768, 32769, 40000, 65536, 65537, 300000, 700000, 1048576, 1048577, 2097152, 5000000};
+
+static void contents_survive_every_step(void **state) {
+    (void)state;
+    for (int moves = 0; moves < 2; moves++) {
+        fake_settings.remap_moves = moves;
+        for (size_t from = 0; from < COUNT(sizes); from++) {
+            for (size_t to = 0; to < COUNT(sizes); to++) {
+                unsigned char *block = fast_malloc(sizes[from]);
+                memset(block, 0x77, sizes[from]);
+                errno = 0;
+                unsigned char *resized = front_resize(block, sizes[to], "test");
+                assert_non_null(resized);
+                assert_int_equal(errno, 0);
+                assert_int_equal((uintptr_t)resized % BLOCK_ALIGN, 0);
+                size_t kept = sizes[from] < sizes[to] ? sizes[from] : sizes[to];
+                assert_true(unit_all(resized, kept, 0x77));
+                size_t usable = front_usable_size_or_0(resized);
+                assert_true(usable >= sizes[to]);
+                assert_true(sizes[to] < 4096 ? usable < 4096 + 2 * sizes[to] : usable <= 2 * sizes[to]); /* the tail went back */
+                memset(resized, 0x78, sizes[to]);
+                fast_free(resized, "test");
+            }
+        }
+    }
+    assert_string_equal(fake_output(), "");
+}
+
+static void a_block_stays_while_half_of_it_is_used(void **state) {
+    (void)state;
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        size_t size = size_classes[c].size;
+        char *block = fast_malloc(size);
+        assert_ptr_equal(front_resize(block, size, "test"), block);
+        assert_ptr_equal(front_resize(block, size / 2, "test"), block);
+        assert_ptr_equal(front_resize(block, size - 1, "test"), block);
+        char *moved = front_resize(block, size + 1, "test");
+        assert_ptr_not_equal(moved, block);
+        fast_free(moved, "test");
+        if (size >= 64) {
+            block = fast_malloc(size);
+            assert_ptr_not_equal(moved = front_resize(block, size / 2 - 1, "test"), block);
+            fast_free(moved, "test");
+        }
+    }
+}
+
+static void null_and_zero(void **state) {
+    (void)state;
+    char *block = front_resize(NULL, 100, "test");
+    assert_non_null(block);
+    assert_null(front_resize(block, 0, "test"));
+    assert_ptr_equal(fast_malloc(100), block); /* it was freed */
+    assert_non_null(front_resize(NULL, 0, "test"));
+}
+
+static void growing_step_by_step_moves_no_contents_of_mappings(void **state) {
+    (void)state;
+    size_t size = (size_t)2 << 20;
+    char *block = fast_malloc(size);
+    block[size - 1] = 9;
+    for (int i = 0; i < 100; i++) {
+        size_t bigger = size + ((size_t)1 << 20);
+        block = front_resize(block, bigger, "test");
+        assert_non_null(block);
+        assert_int_equal(block[((size_t)2 << 20) - 1], 9);
+        size = bigger;
+    }
+    assert_true(fake_resident_bytes() < (size_t)1 << 20);
+    assert_int_equal(load_relaxed(&page_counters.direct_count), 1);
+}
+
+static void failures_leave_the_block_alone(void **state) {
+    (void)state;
+    static const size_t impossible[] = {(size_t)PTRDIFF_MAX + 1, SIZE_MAX, (size_t)1 << 50};
+    for (size_t from = 0; from < COUNT(sizes); from++) {
+        unsigned char *block = fast_malloc(sizes[from]);
+        memset(block, 0x33, sizes[from]);
+        for (size_t i = 0; i < COUNT(impossible); i++) {
+            errno = 0;
+            assert_null(front_resize(block, impossible[i], "test"));
+            assert_int_equal(errno, ENOMEM);
+            assert_true(unit_all(block, sizes[from], 0x33));
+        }
+        fake_fail_from(FAKE_MAP, 1);
+        fake_fail_from(FAKE_REMAP, 1);
+        errno = 0;
+        assert_null(front_resize(block, (size_t)64 << 20, "test"));
+        assert_int_equal(errno, ENOMEM);
+        assert_true(unit_all(block, sizes[from], 0x33));
+        fake_fail_never();
+        fast_free(block, "test");
+    }
+    assert_string_equal(fake_output(), "");
+}
+
+/* Without memory for a smaller block, the old one is kept: no error, errno included. */
+static void shrinking_never_fails(void **state) {
+    (void)state;
+    assert_false(front_resize_kept_large());
+    char *block = fast_malloc(30000);
+    memset(block, 4, 30000);
+    fake_fail_from(FAKE_MAP, 1);
+    while (fast_malloc(16000)) {
+    }
+    while (fast_malloc(100)) {
+    }
+    errno = 5;
+    char *same = front_resize(block, 100, "test");
+    assert_ptr_equal(same, block);
+    assert_int_equal(errno, 5);
+    assert_true(unit_all(block, 100, 4));
+    assert_true(front_resize_kept_large());
+}
+
+static void wrong_addresses(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_misuse, MISUSE_WARN));
+    char *block = fast_malloc(100);
+    errno = 0;
+    assert_null(front_resize(block + 8, 200, "name"));
+    assert_int_equal(errno, ENOMEM);
+    assert_non_null(strstr(fake_output(), "collam: name(0x"));
+    assert_non_null(strstr(fake_output(), ", 200): pointer into the middle of a 112-byte block at 0x"));
+    fake_output_clear();
+    fast_free(block, "test");
+    assert_null(front_resize(block, 0, "name"));
+    assert_non_null(strstr(fake_output(), "double free of a 112-byte block; ignored\n"));
+    fake_output_clear();
+    assert_null(front_resize(block, 50, "name"));
+    assert_non_null(strstr(fake_output(), ", 50): double free of a 112-byte block; ignored\n"));
+    fake_output_clear();
+    assert_null(front_resize(&block, 50, "name"));
+    assert_non_null(strstr(fake_output(), "not a block of collam"));
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(contents_survive_every_step),
+    cmocka_unit_test(a_block_stays_while_half_of_it_is_used),
+    cmocka_unit_test(null_and_zero),
+    cmocka_unit_test(growing_step_by_step_moves_no_contents_of_mappings),
+    cmocka_unit_test(failures_leave_the_block_alone),
+    cmocka_unit_test(shrinking_never_fails),
+    cmocka_unit_test(wrong_addresses),
+};
+UNIT_MAIN(tests)

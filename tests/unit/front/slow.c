@@ -1,0 +1,277 @@
+/*
+ * Purpose: tests of front/slow.c: allocation when memory is short, calloc, usable sizes, threads without a heap, counting, perturbing.
+ */
+#include "front/slow.h"
+#include "config/options.h"
+#include "front/fast.h"
+#include "heap/bin.h"
+#include "pages/counters.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+
+/* The start of the library has installed the reports; here they return. */
+static void warn_only(void) {
+    assert_true(option_set(OPTION_misuse, MISUSE_WARN));
+    fake_output_clear();
+}
+
+static void expect_report(const char *call, const void *address, const char *what) {
+    char start[200];
+    snprintf(start, sizeof start, "collam: %s(%p): %s", call, address, what);
+    if (strncmp(fake_output(), start, strlen(start)) != 0) {
+        fail_msg("expected '%s', got '%s'", start, fake_output());
+    }
+    fake_output_clear();
+}
+
+static void every_size_has_its_usable_bytes(void **state) {
+    (void)state;
+    for (size_t size = 0; size <= 2 * LARGE_MAX; size += size < 5000 ? 1 : 4093) {
+        errno = 0;
+        char *block = slow_malloc(size);
+        assert_non_null(block);
+        assert_int_equal(errno, 0);
+        size_t usable = front_usable_size(block, "test");
+        assert_int_equal(usable, size <= SMALL_MAX ? size_classes[size_class_of(size)].size : align_up(size, 4096));
+        assert_int_equal(front_usable_size_or_0(block), usable);
+        memset(block, 1, usable);
+        errno = 55;
+        slow_free(block, "test");
+        assert_int_equal(errno, 55);
+    }
+    assert_int_equal(front_usable_size(NULL, "test"), 0);
+    assert_string_equal(fake_output(), "");
+    slow_free(NULL, "test");
+}
+
+static void impossible_sizes(void **state) {
+    (void)state;
+    static const size_t sizes[] = {(size_t)PTRDIFF_MAX + 1, SIZE_MAX, SIZE_MAX - 4096, (size_t)PTRDIFF_MAX, (size_t)1 << 50};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        errno = 0;
+        assert_null(slow_malloc(sizes[i]));
+        assert_int_equal(errno, ENOMEM);
+        errno = 0;
+        assert_null(front_calloc(1, sizes[i]));
+        assert_int_equal(errno, ENOMEM);
+    }
+    errno = 0;
+    assert_null(front_calloc(SIZE_MAX / 2, 3));
+    assert_int_equal(errno, ENOMEM);
+    assert_int_equal(fake_mapped_bytes() / CHUNK_SIZE < 10, 1);
+}
+
+static void calloc_clears_what_was_used(void **state) {
+    (void)state;
+    for (size_t size = 1; size < 3 * LARGE_MAX; size = size * 3 + 5) {
+        for (int round = 0; round < 4; round++) {
+            unsigned char *block = front_calloc(size, 1);
+            assert_true(unit_all(block, size, 0));
+            memset(block, 0xcc, front_usable_size(block, "test"));
+            slow_free(block, "test");
+        }
+    }
+}
+
+static void calloc_does_not_touch_fresh_pages(void **state) {
+    (void)state;
+    slow_free(slow_malloc(1), "test");
+    size_t before = fake_resident_bytes();
+    char *large = front_calloc(1, LARGE_MAX);
+    char *direct = front_calloc(256, LARGE_MAX);
+    assert_true(fake_resident_bytes() - before < 64 << 10);
+    assert_int_equal(large[LARGE_MAX - 1] | direct[255 * (size_t)LARGE_MAX], 0);
+}
+
+/* Exhausts memory with blocks of one size; returns them linked through their first word. */
+static void *exhaust(size_t size) {
+    void *chain = NULL;
+    void *block;
+    fake_fail_from(FAKE_MAP, 1);
+    while ((block = slow_malloc(size)) != NULL) {
+        *(void **)block = chain;
+        chain = block;
+    }
+    assert_int_equal(errno, ENOMEM);
+    return chain;
+}
+
+static void free_chain(void *chain) {
+    while (chain) {
+        void *next = *(void **)chain;
+        slow_free(chain, "test");
+        chain = next;
+    }
+}
+
+/* What is free anywhere must serve other sizes when nothing else is left: magazines, empty slabs, dirty pages, kept mappings. */
+static void memory_of_one_size_serves_another_when_there_is_no_more(void **state) {
+    (void)state;
+    static const size_t sizes[] = {16, 500, 4096, 32768, 40000, 1000000};
+    slow_free(slow_malloc(1), "test");
+    for (size_t from = 0; from < COUNT(sizes); from++) {
+        for (size_t to = 0; to < COUNT(sizes); to++) {
+            fake_fail_never();
+            void *chain = exhaust(sizes[from]);
+            if (chain == NULL) {
+                continue;
+            }
+            free_chain(chain);
+            void *block = slow_malloc(sizes[to]);
+            if (block == NULL) {
+                fail_msg("no memory for %zu after all of %zu was freed", sizes[to], sizes[from]);
+            }
+            slow_free(block, "test");
+        }
+    }
+}
+
+/* A program that keeps asking after memory ran out, and frees a little in between, gets what it freed. */
+static void what_is_freed_after_memory_ran_out_is_found(void **state) {
+    (void)state;
+    slow_free(slow_malloc(1), "test");
+    void *chain = exhaust(64);
+    assert_null(slow_malloc(3000));
+    assert_null(slow_malloc(3000));
+    /* A few units' worth, so that at least one unit is free again, though perhaps kept ready or in magazines. */
+    for (int i = 0; i < 3 * UNIT_SIZE / 64; i++) {
+        void *next = *(void **)chain;
+        slow_free(chain, "test");
+        chain = next;
+    }
+    assert_non_null(slow_malloc(3000));
+}
+
+static void direct_blocks_too_are_found_after_memory_ran_out(void **state) {
+    (void)state;
+    void *direct = slow_malloc(2 * LARGE_MAX);
+    void *chain = exhaust(40000);
+    fake_fail_never();
+    slow_free(direct, "test"); /* kept, or gone */
+    fake_fail_nth(FAKE_MAP, 1);
+    assert_non_null(slow_malloc(40000));
+    free_chain(chain);
+}
+
+static void wrong_addresses_are_reported_under_the_name_of_the_call(void **state) {
+    (void)state;
+    warn_only();
+    char *block = slow_malloc(100);
+    char *large = slow_malloc(100000);
+    char *direct = slow_malloc(2 * LARGE_MAX);
+    slow_free(block + 8, "name");
+    expect_report("name", block + 8, "pointer into the middle of a 112-byte block");
+    slow_free(large + 4096, "name");
+    expect_report("name", large + 4096, "pointer into the middle of a 102400-byte block");
+    slow_free(direct + 16, "name");
+    expect_report("name", direct + 16, "pointer into the middle of a 2097152-byte block");
+    slow_free(&block, "name");
+    expect_report("name", &block, "not a block of collam");
+    slow_free(block, "name");
+    slow_free(block, "name");
+    expect_report("name", block, "double free of a 112-byte block");
+    slow_free(large, "name");
+    slow_free(large, "name");
+    expect_report("name", large, "double free of a large block");
+    assert_int_equal(front_usable_size(block, "size"), 0);
+    expect_report("size", block, "double free of a 112-byte block");
+    assert_int_equal(front_usable_size(&block, "size"), 0);
+    expect_report("size", &block, "not a block of collam");
+    assert_int_equal(front_usable_size_or_0(block), 0);
+    assert_int_equal(front_usable_size_or_0((void *)UINTPTR_MAX), 0);
+    assert_string_equal(fake_output(), "");
+}
+
+static void *after_the_end(void *context) {
+    (void)context;
+    void *before = slow_malloc(200);
+    heap_end_of_thread();
+    for (size_t size = 1; size < 2 * LARGE_MAX; size *= 3) {
+        unsigned char *block = slow_malloc(size);
+        assert_non_null(block);
+        memset(block, 1, size);
+        unsigned char *cleared = front_calloc(1, size);
+        assert_true(unit_all(cleared, size, 0));
+        slow_free(block, "test");
+        slow_free(cleared, "test");
+    }
+    slow_free(before, "test");
+    assert_ptr_equal(thread_heap, &no_heap);
+    warn_only();
+    void *block = slow_malloc(64);
+    slow_free(block, "late");
+    slow_free(block, "late");
+    expect_report("late", block, "double free of a 64-byte block");
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        assert_int_equal(bin_blocks_out(c), 0);
+    }
+    return NULL;
+}
+
+static void threads_without_a_heap_work_on(void **state) {
+    (void)state;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, after_the_end, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static void watched_calls_are_counted(void **state) {
+    (void)state;
+    (void)heap_of_thread();
+    heap_watch();
+    void *block[10];
+    static const size_t sizes[10] = {0, 1, 16, 1000, 5000, 32768, 32769, 100000, LARGE_MAX, LARGE_MAX + 1};
+    for (int i = 0; i < 10; i++) {
+        block[i] = i % 2 ? fast_malloc(sizes[i]) : front_calloc(1, sizes[i]);
+    }
+    size_t allocations;
+    size_t frees;
+    heap_calls_counted(&allocations, &frees);
+    assert_int_equal(allocations, 10);
+    assert_int_equal(frees, 0);
+    for (int i = 0; i < 10; i++) {
+        fast_free(block[i], "test");
+    }
+    fast_free(NULL, "test");
+    heap_calls_counted(&allocations, &frees);
+    assert_int_equal(allocations, 10);
+    assert_int_equal(frees, 10);
+}
+
+static void perturbing_fills_new_and_freed_blocks(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_perturb, 0xa5));
+    (void)heap_of_thread();
+    heap_watch();
+    for (size_t size = 1; size < 100000; size *= 7) {
+        unsigned char *block = fast_malloc(size);
+        assert_true(unit_all(block, size, 0x5a));
+        size_t usable = front_usable_size(block, "test");
+        memset(block, 1, usable);
+        fast_free(block, "test");
+        if (size <= SMALL_MAX) {
+            assert_true(unit_all(block, usable, 0xa5));
+        }
+        unsigned char *cleared = front_calloc(1, size);
+        assert_true(unit_all(cleared, size, 0));
+        fast_free(cleared, "test");
+    }
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(every_size_has_its_usable_bytes),
+    cmocka_unit_test(impossible_sizes),
+    cmocka_unit_test(calloc_clears_what_was_used),
+    cmocka_unit_test(calloc_does_not_touch_fresh_pages),
+    cmocka_unit_test(memory_of_one_size_serves_another_when_there_is_no_more),
+    cmocka_unit_test(what_is_freed_after_memory_ran_out_is_found),
+    cmocka_unit_test(direct_blocks_too_are_found_after_memory_ran_out),
+    cmocka_unit_test(wrong_addresses_are_reported_under_the_name_of_the_call),
+    cmocka_unit_test(threads_without_a_heap_work_on),
+    cmocka_unit_test(watched_calls_are_counted),
+    cmocka_unit_test(perturbing_fills_new_and_freed_blocks),
+};
+UNIT_MAIN(tests)
