@@ -17,10 +17,11 @@ void free_sized(void *block, size_t size);
 void free_aligned_sized(void *block, size_t align, size_t size);
 
 #if __has_attribute(copy)
-#define SAME_AS(name) EXPORT __attribute__((alias(#name), copy(name)))
+#define ALIAS_OF(name) __attribute__((alias(#name), copy(name)))
 #else
-#define SAME_AS(name) EXPORT __attribute__((alias(#name)))
+#define ALIAS_OF(name) __attribute__((alias(#name)))
 #endif
+#define SAME_AS(name) EXPORT ALIAS_OF(name)
 
 EXPORT void *malloc(size_t size) {
     return fast_malloc(size);
@@ -38,12 +39,22 @@ EXPORT void *realloc(void *block, size_t size) {
     return front_resize(block, size, "realloc");
 }
 
+/* The realloc of the process, which is not ours where a program brings malloc, free, calloc and realloc of its own: its libraries still
+ * call our reallocarray, as they would call glibc's, which goes the same way. The label keeps the compiler from calling ours directly. */
+extern void *realloc_of_process(void *block, size_t size) __asm__("realloc");
+static ALIAS_OF(realloc) void *own_realloc(void *block, size_t size);
+
 EXPORT void *reallocarray(void *block, size_t count, size_t size) {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes)) {
         return front_no_memory();
     }
-    return front_resize(block, bytes, "reallocarray");
+    void *(*volatile resize)(void *, size_t) =
+        realloc_of_process; /* volatile: the compiler knows which one is ours, not which one is linked */
+    if (resize == own_realloc) {
+        return front_resize(block, bytes, "reallocarray");
+    }
+    return resize(block, bytes);
 }
 
 EXPORT void free_sized(void *block, size_t size) {

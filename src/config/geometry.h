@@ -27,19 +27,18 @@ enum {
     LARGE_MAX = 1 << 20,         /* sizes up to here are runs in chunks; above, direct mappings */
     LARGE_ALIGN_MAX = UNIT_SIZE, /* alignments above this always get a mapping of their own */
 
-    MAGAZINE_SLOTS = 32,         /* slots of a magazine; its address is a multiple of its size in bytes */
-    MAGAZINE_BYTES = 16 << 10,   /* blocks cached by one magazine, at most */
-    HEAP_CACHE_BYTES = 64 << 10, /* capacity of all magazines of a thread heap, at most (small floors aside) */
+    MAGAZINE_BLOCKS_MAX = 126,    /* blocks that a magazine may hold */
+    MAGAZINE_BYTES = 32 << 10,    /* their bytes, at most (one block always fits) */
+    HEAP_CACHE_BYTES = 512 << 10, /* bytes that all magazines of a thread heap may hold together */
     SHARDS_MAX = 64,
 };
 
 #define DIRTY_MIN ((size_t)4 << 20)  /* free pages that may stay dirty however small the heap is */
 #define HUGE_START (SIZE_MAX / 2)    /* see huge_start in options.def */
-#define SWING_MAX ((size_t)64 << 20) /* see swing_max in options.def */
+#define SWING_MAX ((size_t)8 << 20) /* see swing_max in options.def */
 #define DIRTY_SHIFT 4                /* beyond that: live bytes >> DIRTY_SHIFT */
 
 _Static_assert(LARGE_MAX <= CHUNK_SIZE, "a large block fits in one chunk");
 _Static_assert(SMALL_MAX <= UNIT_SIZE, "a slab holds at least one block");
-_Static_assert((MAGAZINE_SLOTS & (MAGAZINE_SLOTS - 1)) == 0, "a full magazine is recognised by its alignment");
 
 #endif

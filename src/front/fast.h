@@ -63,7 +63,7 @@ ALWAYS_INLINE bool free_is_suspect(const struct heap *heap, void *block, unsigne
             return true;
         }
     }
-    if (UNLIKELY(heap_recalls(heap, memo_index(address, scaled), slot, block))) {
+    if (UNLIKELY(*memo_slot(heap->memo[memo_index(address, scaled)], slot) == block)) {
         return true;
     }
     return UNLIKELY(slab_is_free(slab_in(page_map_covered_chunk(address), address), block_index(scaled)));
@@ -78,7 +78,7 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
     unsigned class_index = page_map_class(address);
     struct heap *heap = thread_heap;
     void **slot = load_relaxed(&heap->top[class_index]);
-    if (UNLIKELY(((uintptr_t)slot & (MAGAZINE_SLOTS * sizeof *slot - 1)) == 0)) {
+    if (UNLIKELY(*slot == MAGAZINE_END)) {
         slow_free(block, call);
         return;
     }
@@ -88,7 +88,7 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
             slow_free(block, call);
             return;
         }
-        heap_memorise(heap, memo_index(address, scaled), slot);
+        heap->memo[memo_index(address, scaled)] = memo_of_slot(slot);
     }
     *slot = block;
     store_relaxed(&heap->top[class_index], slot + 1);

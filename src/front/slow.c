@@ -16,6 +16,8 @@
 #include <errno.h>
 #include <string.h>
 
+enum { FREES_WITHOUT_HEAP = 32 };
+
 void *front_no_memory(void) {
     errno = ENOMEM;
     return NULL;
@@ -155,8 +157,21 @@ size_t front_usable_size(const void *block, const char *call) {
     return size;
 }
 
+/*
+ * A thread that has no heap frees its first blocks without one. Threads that never allocate free a few of the C library's blocks when they
+ * are past the point where a heap could be given back.
+ */
+static struct heap *heap_for_free(void) {
+    static __thread uint8_t frees_without __attribute__((tls_model("initial-exec")));
+    if (thread_heap != &no_heap || frees_without == FREES_WITHOUT_HEAP) {
+        return heap_of_thread();
+    }
+    frees_without++;
+    return NULL;
+}
+
 static void free_in_slab(void *block, unsigned class_index, const char *call) {
-    struct heap *heap = heap_of_thread();
+    struct heap *heap = heap_for_free();
     if (heap == NULL) {
         if (bin_put(class_index, &block, 1)) {
             misuse_examine(call, (uintptr_t)block);
@@ -191,8 +206,7 @@ void slow_free(void *block, const char *call) {
         misuse_examine(call, (uintptr_t)block);
         return;
     }
-    struct heap *heap = heap_of_thread();
-    if (UNLIKELY(heap && heap->watched)) {
-        count_free(heap);
+    if (UNLIKELY(thread_heap->watched)) {
+        count_free(thread_heap);
     }
 }

@@ -42,7 +42,7 @@ static void examine(struct misuse misuse) {
         bool tail = block_index(scaled) >= size_classes[class_index].blocks;
         misuse.kind = tail ? MISUSE_FOREIGN : block_begins(scaled, class_index) ? MISUSE_DOUBLE_FREE : MISUSE_INTERIOR;
     } else if (chunk) {
-        unsigned slice = (unsigned)((address - (uintptr_t)chunk->base) >> SLICE_SHIFT);
+        unsigned slice = (unsigned)((address & (CHUNK_SIZE - 1)) >> SLICE_SHIFT);
         unsigned start = span_containing(chunk, slice);
         if (start == RUN_NONE) {
             misuse.kind = MISUSE_DOUBLE_FREE;

@@ -10,11 +10,11 @@
 #include "platform/lock.h"
 #include "platform/platform.h"
 
-enum { REBALANCE_AFTER = 16, STREAK = 2 };
+enum { REBALANCE_AFTER = 32, STREAK = 7, SLOTS_MIN_SHIFT = 3 };
 
-/* Empty and full at once: the slot before the pointer is NULL, and the pointer is a multiple of a magazine's size. */
-static ALIGNED(MAGAZINE_SLOTS * sizeof(void *)) void *nothing[2 * MAGAZINE_SLOTS];
-#define NOTHING (&nothing[MAGAZINE_SLOTS])
+/* Empty and full at once. */
+static void *nothing[2] = {NULL, MAGAZINE_END};
+#define NOTHING (&nothing[1])
 #define N4 NOTHING, NOTHING, NOTHING, NOTHING
 #define N16 N4, N4, N4, N4
 
@@ -38,12 +38,17 @@ ALWAYS_INLINE magazine_top *real_top(struct heap *heap, unsigned class_index) {
     return heap->watched ? &heap->kept[class_index] : &heap->top[class_index];
 }
 
-static void **magazine_end(struct heap *heap, unsigned class_index) {
-    return heap->magazines[heap->magazine[class_index] - 1] + MAGAZINE_SLOTS;
+static void **first_of(struct heap *heap, unsigned class_index) {
+    return load_relaxed(&heap->first[class_index]);
 }
 
-static void **magazine_first(struct heap *heap, unsigned class_index) {
-    return magazine_end(heap, class_index) - load_relaxed(&heap->capacity[class_index]);
+static unsigned capacity_of(struct heap *heap, unsigned class_index) {
+    return load_relaxed(&heap->capacity[class_index]);
+}
+
+static unsigned held_in(struct heap *heap, unsigned class_index) {
+    void **first = first_of(heap, class_index);
+    return first ? (unsigned)(load_relaxed(real_top(heap, class_index)) - first) : 0;
 }
 
 static void heap_check(struct heap *heap) {
@@ -52,14 +57,13 @@ static void heap_check(struct heap *heap) {
     }
     size_t bytes = 0;
     for (unsigned c = 1; c < CLASS_COUNT; c++) {
-        if (heap->magazine[c] == NO_MAGAZINE) {
-            CHECK(load_relaxed(real_top(heap, c)) == NOTHING);
+        void **first = first_of(heap, c);
+        if (first == NULL) {
+            CHECK(load_relaxed(real_top(heap, c)) == NOTHING && capacity_of(heap, c) == 0);
             continue;
         }
-        void **first = magazine_first(heap, c);
-        void **top = load_relaxed(real_top(heap, c));
-        CHECK(first[-1] == NULL && top >= first && top <= magazine_end(heap, c));
-        bytes += (size_t)load_relaxed(&heap->capacity[c]) * size_classes[c].size;
+        CHECK(first[-1] == NULL && first[capacity_of(heap, c)] == MAGAZINE_END && held_in(heap, c) <= capacity_of(heap, c));
+        bytes += (size_t)capacity_of(heap, c) * size_classes[c].size;
     }
     CHECK(bytes == heap->capacity_bytes);
 }
@@ -71,22 +75,23 @@ static void heap_init(struct heap *heap) {
     for (unsigned c = 0; c < CLASS_TABLE; c++) {
         store_relaxed(&heap->top[c], NOTHING);
         store_relaxed(&heap->kept[c], NOTHING);
+        store_relaxed(&heap->first[c], NULL);
         store_relaxed(&heap->capacity[c], 0);
-        heap->magazine[c] = NO_MAGAZINE;
         heap->refills[c] = 0;
     }
-    heap->magazines_used = 0;
+    for (unsigned i = 0; i < MAGAZINE_SIZES; i++) {
+        heap->unused[i] = NULL;
+    }
+    heap->arena_next = (char *)heap + align_up(sizeof *heap, 64);
+    heap->arena_end = heap->arena_next + HEAP_ARENA_BYTES;
     heap->capacity_bytes = 0;
     heap->active = 0;
     heap->watched = load_relaxed(&watch_everybody);
 }
 
 static struct heap *heap_new(void) {
-    size_t align = MAGAZINE_SLOTS * sizeof(void *);
-    size_t header = align_up(sizeof(struct heap), align);
-    struct heap *heap = meta_alloc(header + (CLASS_COUNT - 1) * align, align);
+    struct heap *heap = meta_alloc(align_up(sizeof *heap, 64) + HEAP_ARENA_BYTES, 64);
     if (heap) {
-        heap->magazines = (void *(*)[MAGAZINE_SLOTS])(void *)((char *)heap + header);
         heap->next = all_heaps;
         heap->shard = shard_for(heaps_made++);
         all_heaps = heap;
@@ -122,100 +127,133 @@ struct heap *heap_of_thread(void) {
     return heap;
 }
 
-static bool make_magazine(struct heap *heap, unsigned class_index) {
-    if (heap->magazine[class_index] != NO_MAGAZINE) {
-        return true;
-    }
-    unsigned capacity = size_classes[class_index].cache < CAPACITY_FLOOR ? size_classes[class_index].cache : CAPACITY_FLOOR;
-    heap->magazine[class_index] = (uint8_t)++heap->magazines_used;
-    store_relaxed(&heap->capacity[class_index], (uint8_t)capacity);
-    heap->capacity_bytes += capacity * size_classes[class_index].size;
-    void **first = magazine_first(heap, class_index);
-    first[-1] = NULL;
-    store_relaxed(real_top(heap, class_index), first);
-    return false;
+/* Logarithm of the slots that a magazine of this capacity takes: its blocks, the sentinel and the end. */
+static unsigned slots_shift(unsigned capacity) {
+    unsigned shift = highest_bit(capacity + 1) + 1;
+    return shift < SLOTS_MIN_SHIFT ? SLOTS_MIN_SHIFT : shift;
 }
 
-/* Moves the content so that it starts where the capacity asks, and sets the sentinel. */
-static void rebase(struct heap *heap, unsigned class_index, unsigned capacity, void **content, unsigned count) {
-    heap->capacity_bytes -= load_relaxed(&heap->capacity[class_index]) * size_classes[class_index].size;
-    heap->capacity_bytes += capacity * size_classes[class_index].size;
-    store_relaxed(&heap->capacity[class_index], (uint8_t)capacity);
-    void **first = magazine_first(heap, class_index);
-    if (content != first) {
-        __builtin_memmove(first, content, count * sizeof *first);
-        for (unsigned i = 0; i < count; i++) {
-            heap_memorise(heap, memo_index((uintptr_t)first[i], block_scaled((uintptr_t)first[i], class_index)), first + i);
-        }
+/* Slots for a magazine of this capacity; NULL when the arena is used up. */
+static void **take_slots(struct heap *heap, unsigned capacity) {
+    unsigned shift = slots_shift(capacity);
+    void **slots = heap->unused[shift];
+    if (slots) {
+        heap->unused[shift] = slots[0];
+        return slots;
     }
-    first[-1] = NULL;
-    store_relaxed(real_top(heap, class_index), first + count);
+    size_t bytes = sizeof *slots << shift;
+    if ((size_t)(heap->arena_end - heap->arena_next) < bytes) {
+        return NULL;
+    }
+    slots = (void **)(void *)heap->arena_next;
+    heap->arena_next += bytes;
+    return slots;
+}
+
+static void memorise(struct heap *heap, unsigned class_index, void **slots, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        uintptr_t address = (uintptr_t)slots[i];
+        heap->memo[memo_index(address, block_scaled(address, class_index))] = memo_of_slot(slots + i);
+    }
+}
+
+/* Gives the class a magazine of another capacity (0: none), with the blocks it holds. False when there is no room for one. */
+static bool set_capacity(struct heap *heap, unsigned class_index, unsigned capacity) {
+    void **old = first_of(heap, class_index);
+    unsigned old_capacity = capacity_of(heap, class_index);
+    unsigned held = held_in(heap, class_index);
+    ASSERT(held <= capacity);
+    void **first = NULL;
+    if (capacity) {
+        void **slots = take_slots(heap, capacity);
+        if (slots == NULL) {
+            return false;
+        }
+        slots[0] = NULL;
+        first = slots + 1;
+        for (unsigned i = 0; i < held; i++) {
+            first[i] = old[i];
+        }
+        for (unsigned i = held; i < capacity; i++) {
+            first[i] = NULL; /* no odd remains of another magazine */
+        }
+        first[capacity] = MAGAZINE_END;
+        memorise(heap, class_index, first, held);
+    }
+    store_relaxed(&heap->first[class_index], first);
+    store_relaxed(&heap->capacity[class_index], (uint8_t)capacity);
+    store_relaxed(real_top(heap, class_index), first ? first + held : NOTHING);
+    heap->capacity_bytes += (capacity - old_capacity) * size_classes[class_index].size;
+    if (old) {
+        old[-1] = heap->unused[slots_shift(old_capacity)];
+        heap->unused[slots_shift(old_capacity)] = old - 1;
+    }
+    return true;
 }
 
 /* Returns the `count` oldest blocks of the magazine to the bins. */
 static void flush_oldest(struct heap *heap, unsigned class_index, unsigned count, const char *call) {
-    void *leaving[MAGAZINE_SLOTS];
-    void **first = magazine_first(heap, class_index);
-    unsigned held = (unsigned)(load_relaxed(real_top(heap, class_index)) - first);
+    void *leaving[MAGAZINE_BLOCKS_MAX];
+    void **first = first_of(heap, class_index);
+    unsigned left = held_in(heap, class_index) - count;
     __builtin_memcpy(leaving, first, count * sizeof *first);
-    rebase(heap, class_index, load_relaxed(&heap->capacity[class_index]), first + count, held - count);
+    __builtin_memmove(first, first + count, left * sizeof *first);
+    memorise(heap, class_index, first, left);
+    store_relaxed(real_top(heap, class_index), first + left);
     unsigned bad = bin_put(class_index, leaving, count);
     for (unsigned i = 0; i < bad; i++) {
         misuse_examine(call, (uintptr_t)leaving[i]);
     }
 }
 
-static unsigned held_in(struct heap *heap, unsigned class_index) {
-    if (heap->magazine[class_index] == NO_MAGAZINE) {
-        return 0;
-    }
-    return (unsigned)(load_relaxed(real_top(heap, class_index)) - magazine_first(heap, class_index));
-}
-
-/* Classes that have been quiet for a while give their capacity to those that ask for more. */
+/* Classes that have been quiet for a while give their magazine to those that ask for more. */
 static COLD void rebalance(struct heap *heap, const char *call) {
     heap->denials = 0;
     for (unsigned c = 1; c < CLASS_COUNT; c++) {
-        unsigned floor = size_classes[c].cache < CAPACITY_FLOOR ? size_classes[c].cache : CAPACITY_FLOOR;
-        if (heap->active >> c & 1 || load_relaxed(&heap->capacity[c]) <= floor) {
+        if ((heap->active >> c & 1) || capacity_of(heap, c) <= CAPACITY_FIRST) {
             continue;
         }
         if (held_in(heap, c)) {
             flush_oldest(heap, c, held_in(heap, c), call);
         }
-        rebase(heap, c, floor, magazine_first(heap, c), 0);
+        (void)set_capacity(heap, c, 0);
     }
     heap->active = 0;
 }
 
-/* The capacity the class may have now: twice the last one within the class's and the heap's limits. */
-static unsigned grown_capacity(struct heap *heap, unsigned class_index, const char *call) {
-    unsigned capacity = load_relaxed(&heap->capacity[class_index]);
+/* Twice the capacity, within the limits of class and heap; or the first one. True when it grew. */
+static bool grow(struct heap *heap, unsigned class_index, const char *call) {
+    unsigned capacity = capacity_of(heap, class_index);
     unsigned limit = size_classes[class_index].cache;
     heap->active |= (uint64_t)1 << class_index;
     if (capacity == limit) {
-        return capacity;
+        return false;
     }
-    unsigned wanted = 2 * capacity < limit ? 2 * capacity : limit;
-    if (heap->capacity_bytes + (wanted - capacity) * size_classes[class_index].size <= HEAP_CACHE_BYTES) {
-        return wanted;
+    unsigned wanted = capacity ? 2 * capacity + 2 : CAPACITY_FIRST;
+    wanted = wanted < limit ? wanted : limit;
+    if (capacity == 0 || heap->capacity_bytes + (wanted - capacity) * size_classes[class_index].size <= HEAP_CACHE_BYTES) {
+        return set_capacity(heap, class_index, wanted);
     }
     if (++heap->denials >= REBALANCE_AFTER) {
         rebalance(heap, call);
     }
-    return capacity;
+    return false;
 }
 
 static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
-    unsigned want = 1;
-    if (make_magazine(heap, class_index)) {
-        unsigned capacity = grown_capacity(heap, class_index, "malloc");
-        rebase(heap, class_index, capacity, magazine_first(heap, class_index), 0);
-        /* A thread that only takes gets whole magazines; one that also frees keeps half of it for what comes back. */
-        want = heap->refills[class_index] >= STREAK ? capacity : (capacity + 1) / 2;
-        heap->refills[class_index] = (uint8_t)(heap->refills[class_index] + (heap->refills[class_index] < STREAK));
+    (void)grow(heap, class_index, "malloc");
+    unsigned capacity = capacity_of(heap, class_index);
+    if (UNLIKELY(capacity == 0)) { /* no room for a magazine: one block at a time */
+        void *block;
+        return bin_claim(&heap->shard, class_index, &block + 1, 1) ? block : NULL;
     }
-    void **first = magazine_first(heap, class_index);
+    /* 1, 2, 4 ... blocks; a thread that only takes comes to get whole magazines, one that also frees keeps half of it for what comes back.
+     */
+    unsigned want = 1u << heap->refills[class_index];
+    unsigned most = heap->refills[class_index] >= STREAK ? capacity : (capacity + 1) / 2;
+    want = want < most ? want : most;
+    heap->refills[class_index] = (uint8_t)(heap->refills[class_index] + (heap->refills[class_index] < STREAK ? 1 : 0));
+    void **first = first_of(heap, class_index);
     unsigned got = bin_claim(&heap->shard, class_index, first + want, want);
     if (UNLIKELY(got == 0)) {
         return NULL;
@@ -239,45 +277,48 @@ void *heap_take(struct heap *heap, unsigned class_index) {
     return refill(heap, class_index);
 }
 
-static NOINLINE void make_room(struct heap *heap, unsigned class_index, const char *call) {
-    if (!make_magazine(heap, class_index)) {
-        return;
-    }
-    unsigned old = load_relaxed(&heap->capacity[class_index]);
-    unsigned capacity = grown_capacity(heap, class_index, call);
-    heap->refills[class_index] = 0;
-    if (capacity > old) {
-        rebase(heap, class_index, capacity, magazine_end(heap, class_index) - old, old);
-    } else {
-        flush_oldest(heap, class_index, (old + 1) / 2, call);
+/* The magazine is full, or there is none. False: there can be none. */
+static NOINLINE bool make_room(struct heap *heap, unsigned class_index, const char *call) {
+    if (!grow(heap, class_index, call)) {
+        unsigned held = held_in(heap, class_index);
+        if (held == 0) {
+            return false;
+        }
+        /* A thread that frees more than it takes starts again with small refills. */
+        heap->refills[class_index] = heap->refills[class_index] < STREAK ? heap->refills[class_index] : STREAK - 1;
+        flush_oldest(heap, class_index, (held + 1) / 2, call);
     }
     heap_check(heap);
+    return true;
 }
 
 void heap_put(struct heap *heap, unsigned class_index, void *block, const char *call) {
     magazine_top *top = real_top(heap, class_index);
-    if (((uintptr_t)load_relaxed(top) & (MAGAZINE_SLOTS * sizeof(void *) - 1)) == 0) {
-        make_room(heap, class_index, call);
+    if (*load_relaxed(top) == MAGAZINE_END && UNLIKELY(!make_room(heap, class_index, call))) {
+        if (bin_put(class_index, &block, 1)) {
+            misuse_examine(call, (uintptr_t)block);
+        }
+        return;
     }
     void **slot = load_relaxed(top);
     *slot = block;
-    heap_memorise(heap, memo_index((uintptr_t)block, block_scaled((uintptr_t)block, class_index)), slot);
+    memorise(heap, class_index, slot, 1);
     store_relaxed(top, slot + 1);
 }
 
 bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t address) {
-    unsigned held = held_in(heap, class_index);
-    if (held == 0) {
+    void **first = first_of(heap, class_index);
+    if (first == NULL) {
         return false;
     }
     void **top = load_relaxed(real_top(heap, class_index));
-    for (unsigned i = 1; i <= NEWEST_CHECKED && i <= held; i++) {
+    for (unsigned i = 1; i <= NEWEST_CHECKED && top - i >= first; i++) {
         if (top[-(int)i] == (void *)address) {
             return true;
         }
     }
-    void **then = magazine_end(heap, class_index) - MAGAZINE_SLOTS + heap->memo[memo_index(address, block_scaled(address, class_index))];
-    return *then == (void *)address && then >= magazine_first(heap, class_index) && then < top;
+    void *const *then = memo_slot(heap->memo[memo_index(address, block_scaled(address, class_index))], top);
+    return then >= (void *const *)first && *then == (void *)address;
 }
 
 static bool flush_everything(struct heap *heap) {
@@ -329,17 +370,12 @@ size_t heap_blocks_cached(unsigned class_index) {
     lock_take(&heaps_lock, LOCK_HEAPS);
     for (struct heap *heap = all_heaps; heap; heap = heap->next) {
         void **top = load_relaxed(&heap->top[class_index]);
-        if (top == NOTHING) {
-            top = load_relaxed(&heap->kept[class_index]);
+        top = top == NOTHING ? load_relaxed(&heap->kept[class_index]) : top;
+        void **first = load_relaxed(&heap->first[class_index]);
+        /* Read while the owner may exchange the magazine: only differences that make sense count. */
+        if (top != NOTHING && first && top >= first && top <= first + MAGAZINE_BLOCKS_MAX) {
+            cached += (size_t)(top - first);
         }
-        unsigned capacity = load_relaxed(&heap->capacity[class_index]);
-        if (top == NOTHING || capacity == 0) {
-            continue;
-        }
-        /* Only the position of top within its 256 bytes counts: no field that the owner may be changing is followed. */
-        uintptr_t position = (uintptr_t)top % (MAGAZINE_SLOTS * sizeof(void *)) / sizeof(void *);
-        size_t filled = (position ? position : MAGAZINE_SLOTS) - (MAGAZINE_SLOTS - capacity);
-        cached += filled <= capacity ? filled : 0;
     }
     lock_give(&heaps_lock, LOCK_HEAPS);
     return cached;

@@ -2,20 +2,21 @@
  * Purpose: the thread heap: one magazine of free blocks per size class, used by its thread without any lock or atomic instruction.
  * Layer: heap. Owner: the thread whose thread_heap points to it. Fields marked (shared) are also read by statistics, relaxed.
  *
- *   magazine of a class: 32 slots of 8 bytes, its address a multiple of 256; capacity 5 here
+ *   magazine of a class, capacity 6 here:
  *
- *   | - | ... | - | NULL | old | block | new |  -  |  -  | end
- *                    ^ sentinel               ^ top
+ *   | NULL | old | block | new |  -  |  -  |  -  | END |
+ *      ^     ^ first              ^ top
  *
  *   malloc: top[-1] is the newest block, or NULL = empty: slow path
- *   free:   top is a multiple of 256 = full: slow path; else *top++ = block
+ *   free:   *top is END (odd) = full: slow path; else *top++ = block
  *
- * The sentinel moves down as the capacity grows (2, 4, 8, 16, 31), so neither path ever compares with a limit. A class without a
- * magazine points into a constant one that is empty and full at once; so do class 0 (no slab: NULL, large, direct, foreign) and every
- * class of a heap that is watched: then each call takes the slow path, where it is counted, and the real tops are in `kept`.
+ * Neither path compares with a limit, so magazines can have any size and lie anywhere: they start with 6 slots and double while they run
+ * over or under, in an arena behind the heap. A class without a magazine points into a constant one that is empty and full at once; so do
+ * class 0 (no slab: NULL, large, direct, foreign) and every class of a heap that is watched: then each call takes the slow path, where it
+ * is counted, and the real tops are in `kept`.
  *
- * Invariants (heap_check): sum of capacity * size == capacity_bytes <= HEAP_CACHE_BYTES + floors; the slot under a magazine's first is
- * NULL.
+ * Invariants (heap_check): first[-1] == NULL and first[capacity] == END for every magazine; first <= top <= first + capacity; the sum of
+ * capacity * size is capacity_bytes.
  */
 #ifndef COLLAM_HEAP_THREAD_HEAP_H
 #define COLLAM_HEAP_THREAD_HEAP_H
@@ -25,19 +26,22 @@
 
 typedef _Atomic(void **) magazine_top;
 
-enum { NO_MAGAZINE = 0, CAPACITY_FLOOR = 2, NEWEST_CHECKED = 2, MEMO_SLOTS = 1024 };
+enum { CAPACITY_FIRST = 6, NEWEST_CHECKED = 2, MEMO_SLOTS = 1024, MEMO_REACH = 256, MAGAZINE_SIZES = 8, HEAP_ARENA_BYTES = 60 << 10 };
+
+#define MAGAZINE_END ((void *)1)
 
 struct heap {
     magazine_top top[CLASS_TABLE]; /* (shared) first, so that free finds it without an offset */
     uint8_t class_by_step[CLASS_STEP_MAX + 7];
-    uint8_t memo[MEMO_SLOTS];               /* by hash of a block: the slot of its magazine it was put in last (see heap_recalls) */
+    uint8_t memo[MEMO_SLOTS];               /* by hash of a block: low bits of the slot it was put in last (see heap_recalls) */
     magazine_top kept[CLASS_TABLE];         /* (shared) the real tops while watched */
-    _Atomic(uint8_t) capacity[CLASS_TABLE]; /* (shared) 0: no magazine yet */
-    uint8_t magazine[CLASS_TABLE];          /* 1 + index into magazines, NO_MAGAZINE */
+    magazine_top first[CLASS_TABLE];        /* (shared) start of the magazine; NULL: none yet */
+    _Atomic(uint8_t) capacity[CLASS_TABLE]; /* (shared) blocks that fit */
     uint8_t refills[CLASS_TABLE];           /* refills in a row without a flush */
     uint64_t active;                        /* classes refilled or flushed since the last rebalancing */
-    void *(*magazines)[MAGAZINE_SLOTS];
-    uint32_t magazines_used;
+    void **unused[MAGAZINE_SIZES];          /* magazines without a class, by the logarithm of their slots, linked through slot 0 */
+    char *arena_next;
+    char *arena_end;
     uint32_t capacity_bytes;
     unsigned shard;
     unsigned denials; /* growths refused since the last rebalancing */
@@ -47,6 +51,8 @@ struct heap {
     struct heap *next;           /* in the list of all heaps (LOCK_HEAPS) */
     struct heap *next_idle;      /* in the list of heaps without a thread (LOCK_HEAPS) */
 };
+
+_Static_assert(sizeof(struct heap) >= MEMO_REACH * sizeof(void *), "a look below the first magazine meets the heap, not unmapped memory");
 
 extern __thread struct heap *thread_heap __attribute__((tls_model("initial-exec")));
 
@@ -71,21 +77,20 @@ void heap_put(struct heap *heap, unsigned class_index, void *block, const char *
 bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t address);
 
 /*
- * The memo finds a block that was freed twice wherever in the magazine it stands: memo[hash(block)] is the slot it was put in. A stale or
- * overwritten entry only fails to match, so nothing is ever reported wrongly; a double free is missed when another block with
- * the same hash was freed in between (1 in 1024 for each).
+ * The memo finds a block that was freed twice wherever in the magazine it stands: memo[hash(block)] is the slot it was put in, modulo 256,
+ * which is more than a magazine has. A stale or overwritten entry leads to a slot that holds something else, or the slow path finds that
+ * the slot is not in use, so nothing is ever reported wrongly; a double free is missed when another block with the same hash was freed
+ * in between (1 in 1024 for each).
  */
 ALWAYS_INLINE unsigned memo_index(uintptr_t address, uint64_t scaled) {
     return (block_index(scaled) + (unsigned)(address >> UNIT_SHIFT) * 9) & (MEMO_SLOTS - 1);
 }
-/* `slot` is the magazine's next free slot and not the end of the magazine. */
-ALWAYS_INLINE bool heap_recalls(const struct heap *heap, unsigned memo, void *const *slot, const void *block) {
-    void *const *first = (void *const *)((uintptr_t)slot & ~(uintptr_t)(MAGAZINE_SLOTS * sizeof *slot - 1));
-    void *const *then = first + heap->memo[memo];
-    return UNLIKELY(*then == block) && then < slot;
+ALWAYS_INLINE uint8_t memo_of_slot(void *const *slot) {
+    return (uint8_t)((uintptr_t)slot / sizeof *slot);
 }
-ALWAYS_INLINE void heap_memorise(struct heap *heap, unsigned memo, void *const *slot) {
-    heap->memo[memo] = (uint8_t)((uintptr_t)slot / sizeof *slot % MAGAZINE_SLOTS);
+/* The slot below `slot`, by 1 to 256, that the memo means. */
+ALWAYS_INLINE void *const *memo_slot(uint8_t memo, void *const *slot) {
+    return slot - 1 - (uint8_t)(memo_of_slot(slot) - 1 - memo);
 }
 
 /* Makes every call of this thread, and of threads that get a heap from now on, take the slow path and be counted. */

@@ -269,24 +269,25 @@ void *chunk_take_run(unsigned slices, unsigned align, bool *zeroed) {
     return address;
 }
 
-static unsigned slice_of(const struct chunk *chunk, uintptr_t address) {
-    return (unsigned)((address - (uintptr_t)chunk->base) >> SLICE_SHIFT);
+/* Does not read the chunk, whose base may change under a caller that passes an address it does not own. */
+static unsigned slice_of(uintptr_t address) {
+    return (unsigned)((address & (CHUNK_SIZE - 1)) >> SLICE_SHIFT);
 }
 
 unsigned chunk_run_length(struct chunk *chunk, uintptr_t address) {
     if (address & (SLICE_SIZE - 1)) {
         return 0;
     }
-    return __atomic_load_n(&chunk->span[slice_of(chunk, address)], __ATOMIC_RELAXED);
+    return __atomic_load_n(&chunk->span[slice_of(address)], __ATOMIC_RELAXED);
 }
 
 bool chunk_give_run(struct chunk *chunk, uintptr_t address) {
     if (address & (SLICE_SIZE - 1)) {
         return false;
     }
-    unsigned start = slice_of(chunk, address);
+    unsigned start = slice_of(address);
     lock_take(&chunk_lock, LOCK_CHUNKS);
-    unsigned slices = chunk->span[start];
+    unsigned slices = page_map_chunk(address) == chunk ? chunk->span[start] : 0;
     if (slices) {
         __atomic_store_n(&chunk->span[start], 0, __ATOMIC_RELAXED);
         run_set(&chunk->dirty, start, slices);
@@ -300,11 +301,13 @@ bool chunk_give_run(struct chunk *chunk, uintptr_t address) {
 }
 
 bool chunk_resize_run(struct chunk *chunk, uintptr_t address, unsigned slices, bool *zeroed) {
-    unsigned start = slice_of(chunk, address);
+    unsigned start = slice_of(address);
     lock_take(&chunk_lock, LOCK_CHUNKS);
     unsigned old = chunk->span[start];
     bool done = false;
-    if (slices < old) {
+    if (old == 0 || page_map_chunk(address) != chunk) {
+        /* Freed by somebody else meanwhile: no block to resize. */
+    } else if (slices < old) {
         run_set(&chunk->dirty, start + slices, old - slices);
         give(chunk, start + slices, old - slices);
         done = true;

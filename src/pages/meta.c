@@ -13,7 +13,7 @@
 #include "platform/lock.h"
 #include "platform/platform.h"
 
-enum { META_STEP = 1 << 20, FIRST_BYTES = 48 << 10, SMALL_SHIFT_MIN = 3, SMALL_KINDS = 7 };
+enum { META_STEP = 1 << 20, FIRST_BYTES = 96 << 10, SMALL_SHIFT_MIN = 3, SMALL_KINDS = 7 };
 
 struct free_small {
     struct free_small *next;

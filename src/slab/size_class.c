@@ -6,7 +6,7 @@
 
 #define BLOCKS(bytes) (UNIT_SIZE / (bytes))
 #define CACHE(bytes)                                                                                                                       \
-    (MAGAZINE_BYTES / (bytes) >= MAGAZINE_SLOTS ? MAGAZINE_SLOTS - 1 : MAGAZINE_BYTES / (bytes) < 1 ? 1 : MAGAZINE_BYTES / (bytes))
+    (MAGAZINE_BYTES / (bytes) > MAGAZINE_BLOCKS_MAX ? MAGAZINE_BLOCKS_MAX : MAGAZINE_BYTES / (bytes) < 1 ? 1 : MAGAZINE_BYTES / (bytes))
 
 const struct size_class size_classes[CLASS_COUNT] = {
 #define CLASS(index, bytes) [index] = {(bytes), BLOCKS(bytes), (BLOCKS(bytes) + 63) / 64, CACHE(bytes)},
