@@ -15,6 +15,8 @@
 #define NOINLINE __attribute__((noinline))
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define ALIGNED(n) __attribute__((aligned(n)))
+/* The compiler forgets what it derived from the variable. */
+#define FORGET(variable) __asm__("" : "+r"(variable))
 #define EXPORT __attribute__((visibility("default")))
 
 #ifdef COLLAM_DEBUG

@@ -52,21 +52,22 @@ static const bool checked_free = false;
 static const bool checked_free = true;
 #endif
 
-ALWAYS_INLINE bool free_is_suspect(const struct heap *heap, void *block, unsigned class_index, void **slot, uint64_t scaled) {
+/* The slot below the newest ones and the memo are looked at last: what they need stays in registers for the store that follows. */
+ALWAYS_INLINE bool free_is_suspect(const struct heap *heap, void *block, unsigned class_index, void **slot, unsigned *memo) {
     uintptr_t address = (uintptr_t)block;
-    if (UNLIKELY(!block_begins(scaled, class_index))) {
+    uint64_t scaled = block_scaled(address, class_index);
+    if (UNLIKELY(!block_begins(scaled, class_index)) ||
+        UNLIKELY(slab_is_free(slab_in(page_map_covered_chunk(address), address), block_index(scaled)))) {
         return true;
     }
-    /* Slots below the sentinel belong to the magazine before or to the heap: readable, and a chance match only costs time. */
+    *memo = memo_index(address, scaled);
+    /* Slots below the sentinel belong to another magazine or to the heap: readable, and a chance match only costs time. */
     for (int i = 1; i <= NEWEST_CHECKED; i++) {
         if (UNLIKELY(slot[-i] == block)) {
             return true;
         }
     }
-    if (UNLIKELY(*memo_slot(heap->memo[memo_index(address, scaled)], slot) == block)) {
-        return true;
-    }
-    return UNLIKELY(slab_is_free(slab_in(page_map_covered_chunk(address), address), block_index(scaled)));
+    return UNLIKELY(*memo_slot(heap->memo[*memo], slot) == block);
 }
 
 ALWAYS_INLINE void fast_free(void *block, const char *call) {
@@ -75,22 +76,23 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
         slow_free(block, call);
         return;
     }
-    unsigned class_index = page_map_class(address);
+    size_t class_index = page_map_class(address);
     struct heap *heap = thread_heap;
     void **slot = load_relaxed(&heap->top[class_index]);
     if (UNLIKELY(*slot == MAGAZINE_END)) {
         slow_free(block, call);
         return;
     }
+    unsigned memo;
     if (checked_free) {
-        uint64_t scaled = block_scaled(address, class_index);
-        if (UNLIKELY(free_is_suspect(heap, block, class_index, slot, scaled))) {
+        if (UNLIKELY(free_is_suspect(heap, block, (unsigned)class_index, slot, &memo))) {
             slow_free(block, call);
             return;
         }
-        heap->memo[memo_index(address, scaled)] = memo_of_slot(slot);
+        heap->memo[memo] = memo_of_slot(slot);
     }
     *slot = block;
+    FORGET(class_index); /* or the address of the top would be kept in a register of its own */
     store_relaxed(&heap->top[class_index], slot + 1);
 }
 

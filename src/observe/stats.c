@@ -71,6 +71,9 @@ bool stats_write_file(const char *path) {
             fmt_char(&name, *path);
         }
     }
+    if (fmt_length(&name) + 1 == sizeof expanded) {
+        return false; /* cut, perhaps: that would be another file */
+    }
     int descriptor = platform_create_file(expanded);
     if (descriptor < 0) {
         return false;

@@ -1,6 +1,6 @@
 /*
  * Purpose: 2 MiB chunks of address space and the runs of 4 KiB slices cut from them: slabs (one aligned unit) and large blocks.
- * Layer: pages. One lock (LOCK_CHUNKS) guards every chunk; it is never held across a call that gives memory back.
+ * Layer: pages. One lock (LOCK_CHUNKS) guards every chunk; it is held while a chunk is mapped, never while used memory goes back.
  *
  *   struct chunk (3328 bytes, out of line, in a metadata page of its own)
  *   +--------------------------------------------+

@@ -1,6 +1,6 @@
 /*
  * Purpose: blocks above LARGE_MAX, or aligned beyond a unit, each a mapping of its own, found by its address.
- * Layer: pages. One lock (LOCK_DIRECT) guards the table of mappings; it is not held across system calls.
+ * Layer: pages. One lock (LOCK_DIRECT) guards the table of mappings; it is held across system calls only while the table doubles.
  */
 #ifndef COLLAM_PAGES_DIRECT_H
 #define COLLAM_PAGES_DIRECT_H
@@ -12,8 +12,8 @@
 void *direct_take(size_t size, size_t align, bool *zeroed);
 /* Usable bytes of the direct block that starts at the address, 0 when none does. */
 size_t direct_size(uintptr_t address);
-/* False when no direct block starts there. The mapping is kept ready for the next request of its size while no more than `budget` bytes
- * are dirty with it; else it goes back to the system. */
+/* False when no direct block starts there. The mapping is kept ready, to be cut or grown for a later request, while no more than `budget`
+ * bytes are dirty with it; else it goes back to the system. */
 bool direct_give(uintptr_t address, size_t budget);
 /* Gives the mapping that has been kept longest back; false when none is kept. */
 bool direct_evict(void);

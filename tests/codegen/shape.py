@@ -18,7 +18,8 @@ import sys
 
 COUNTS = ("instructions", "loads", "stores", "branches", "calls")
 # The design's budget for x86-64, ret included.
-BUDGET = {"malloc": (15, 5, 1, 2, 0), "free": (18, 5, 2, 2, 0)}
+# One load more in free than the design began with: a magazine ends in a marker, so that it can have any size (docs/decisions/0006).
+BUDGET = {"malloc": (15, 5, 1, 2, 0), "free": (18, 6, 2, 2, 0)}
 
 HEADER = """\
 # The hit paths of the hot entry points in libcollam.so (gcc, -O2), counted by tests/codegen/shape.py from entry to ret.
