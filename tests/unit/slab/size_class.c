@@ -14,7 +14,7 @@ static void the_table_is_in_order(void **state) {
         assert_int_equal(class->size % BLOCK_ALIGN, 0);
         assert_int_equal(class->blocks, UNIT_SIZE / class->size);
         assert_int_equal(class->words, (class->blocks + 63) / 64);
-        assert_in_range(class->cache, 1, MAGAZINE_SLOTS - 1);
+        assert_in_range(class->cache, 1, MAGAZINE_BLOCKS_MAX);
         assert_true(class->cache == 1 || class->cache * class->size <= MAGAZINE_BYTES);
     }
 }
