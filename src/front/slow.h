@@ -24,7 +24,7 @@ void *front_take_large(size_t size, size_t align, bool *zeroed);
 /* errno = ENOMEM; returns NULL. */
 void *front_no_memory(void);
 
-/* Fills new and freed blocks as M_PERTURB asks. Only watched heaps look. */
+/* Fills a new block as M_PERTURB asks. Slow paths look, and all calls of watched heaps are such. */
 void front_perturb_new(void *block, size_t size);
 
 #endif

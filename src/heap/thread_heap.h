@@ -33,7 +33,7 @@ enum { CAPACITY_FIRST = 6, NEWEST_CHECKED = 2, MEMO_SLOTS = 1024, MEMO_REACH = 2
 struct heap {
     magazine_top top[CLASS_TABLE]; /* (shared) first, so that free finds it without an offset */
     uint8_t class_by_step[CLASS_STEP_MAX + 7];
-    uint8_t memo[MEMO_SLOTS];               /* by hash of a block: low bits of the slot it was put in last (see heap_recalls) */
+    uint8_t memo[MEMO_SLOTS];               /* by hash of a block: low bits of the slot it was put in last (see memo_slot) */
     magazine_top kept[CLASS_TABLE];         /* (shared) the real tops while watched */
     magazine_top first[CLASS_TABLE];        /* (shared) start of the magazine; NULL: none yet */
     _Atomic(uint8_t) capacity[CLASS_TABLE]; /* (shared) blocks that fit */
@@ -73,14 +73,14 @@ void heap_set_arrival_hook(void (*hook)(void));
 void *heap_take(struct heap *heap, unsigned class_index);
 /* Caches a block that the caller has checked. Blocks found bad while making room are handed to misuse_examine under the name `call`. */
 void heap_put(struct heap *heap, unsigned class_index, void *block, const char *call);
-/* True when the block was freed into the magazine below `slot` and is still there, as far as newest slots and memo tell. */
+/* True when the block waits in the magazine of its class, as far as the newest slots and the memo tell. */
 bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t address);
 
 /*
  * The memo finds a block that was freed twice wherever in the magazine it stands: memo[hash(block)] is the slot it was put in, modulo 256,
  * which is more than a magazine has. A stale or overwritten entry leads to a slot that holds something else, or the slow path finds that
  * the slot is not in use, so nothing is ever reported wrongly; a double free is missed when another block with the same hash was freed
- * in between (1 in 1024 for each).
+ * in between (1 in 1024 for each), and when a refill put the block into the magazine, since that writes no memo.
  */
 ALWAYS_INLINE unsigned memo_index(uintptr_t address, uint64_t scaled) {
     return (block_index(scaled) + (unsigned)(address >> UNIT_SHIFT) * 9) & (MEMO_SLOTS - 1);
