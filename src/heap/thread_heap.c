@@ -262,6 +262,7 @@ static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
         __builtin_memmove(first, first + want - got, got * sizeof *first);
     }
     void *block = first[got - 1];
+    memorise(heap, class_index, first, got - 1);
     store_relaxed(real_top(heap, class_index), first + got - 1);
     heap_check(heap);
     return block;

@@ -11,8 +11,8 @@
 #include "pages/direct.h"
 #include "platform/platform.h"
 
-/* Relaxed: a late reader tries once more in vain. */
-static _Atomic(bool) refused;
+/* When the system refused to purge: how much must be dirty before it is asked again; else 0. Relaxed: a late reader tries once more. */
+static _Atomic(size_t) ask_again_at;
 
 /* The swing's state, all relaxed and each alone: threads that race may lose an update, which makes the budget a little smaller. */
 static _Atomic(size_t) peak;   /* live memory before it fell */
@@ -81,9 +81,10 @@ bool purge_down_to(size_t keep) {
         bool clean = purge_run(chunk, start, count);
         chunk_return_slices(chunk, start, count, clean);
         if (!clean) {
-            store_relaxed(&refused, true);
+            store_relaxed(&ask_again_at, 2 * load_relaxed(&page_counters.dirty_bytes));
             return any;
         }
+        store_relaxed(&ask_again_at, 0);
         any = true;
     }
     if (keep == 0) {
@@ -102,7 +103,8 @@ bool purge_down_to(size_t keep) {
 void purge_if_over_budget(void) {
     note_shrinking();
     size_t budget = purge_budget();
-    if (load_relaxed(&page_counters.dirty_bytes) > budget && !load_relaxed(&refused)) {
+    size_t dirty = load_relaxed(&page_counters.dirty_bytes);
+    if (dirty > budget && dirty >= load_relaxed(&ask_again_at)) {
         /* What was kept was not enough or not needed: a swing that does not come again is forgotten step by step. */
         store_relaxed(&swing, load_relaxed(&swing) / 8 * 7);
         (void)purge_down_to(budget / 2);
