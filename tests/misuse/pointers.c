@@ -37,6 +37,12 @@ void fault_interior_last(void) {
     free_inside(get(64), 63);
 }
 
+/* Two blocks of 24 KiB fill three quarters of a slab of 64 KiB; the address behind them is a multiple of the block size. */
+void fault_interior_tail(void) {
+    char *slab = (char *)((uintptr_t)get(24576) & ~(uintptr_t)0xffff);
+    free_no_block(slab + 2 * 24576);
+}
+
 /* Of some neighbours, one lies directly before another. */
 void fault_interior_before(void) {
     char *block[40];
