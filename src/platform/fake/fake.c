@@ -15,6 +15,7 @@
 #include "platform/syscall.h"
 
 #include <linux/futex.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -70,6 +71,12 @@ static void lock(void) {
 static void unlock(void) {
     store_release(&fake_lock, 0);
 }
+
+/* Registered before every constructor, so taken after all other fork handlers: the child finds the account whole. */
+static void keep_whole_over_fork(void) {
+    (void)pthread_atfork(lock, unlock, unlock);
+}
+__attribute__((section(".preinit_array"), used)) static void (*const at_start)(void) = keep_whole_over_fork;
 
 static void print(const char *text, size_t length) {
     (void)syscall6(SYS_write, 2, (long)text, (long)length, 0, 0, 0);

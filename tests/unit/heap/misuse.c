@@ -83,7 +83,7 @@ static void in_a_slab(void **state) {
 
 static void in_a_run(void **state) {
     (void)state;
-    bool zeroed;
+    bool zeroed = false;
     uintptr_t first = (uintptr_t)chunk_take_run(3, 1, &zeroed);
     uintptr_t second = (uintptr_t)chunk_take_run(20, 1, &zeroed);
     interior(first + 1, first, 3 * SLICE_SIZE);

@@ -74,7 +74,7 @@ static void expect_marks(const struct run *run, unsigned slices) {
 
 static void take_run(struct run *run, uint64_t *seed) {
     unsigned align = 1u << unit_random(seed) % 5;
-    bool zeroed;
+    bool zeroed = false;
     run->slices = 1 + (unsigned)(unit_random(seed) % (unit_random(seed) % 8 ? 20 : 256));
     run->address = chunk_take_run(run->slices, align, &zeroed);
     assert_non_null(run->address);
@@ -161,7 +161,7 @@ static void follows_a_model(void **state) {
 
 static void purged_memory_reads_as_zeros(void **state) {
     (void)state;
-    bool zeroed;
+    bool zeroed = false;
     char *wall = chunk_take_run(1, 1, &zeroed);
     char *block = chunk_take_run(32, 1, &zeroed);
     assert_true(zeroed);
@@ -182,7 +182,7 @@ static void purged_memory_reads_as_zeros(void **state) {
 
 static void not_a_run(void **state) {
     (void)state;
-    bool zeroed;
+    bool zeroed = false;
     char *block = chunk_take_run(4, 1, &zeroed);
     struct chunk *chunk = page_map_chunk((uintptr_t)block);
     assert_false(chunk_give_run(chunk, (uintptr_t)block + 1));
@@ -224,7 +224,7 @@ static void units_fill_a_chunk_from_below(void **state) {
 
 static void only_whole_units_serve_slabs(void **state) {
     (void)state;
-    bool zeroed;
+    bool zeroed = false;
     char *block = chunk_take_run(1, 1, &zeroed);
     void *info = chunk_take_unit(1);
     assert_int_equal(unit_of_unit_info(info), 1);
@@ -235,7 +235,7 @@ static void only_whole_units_serve_slabs(void **state) {
 
 static void a_refused_purge_keeps_it_dirty(void **state) {
     (void)state;
-    bool zeroed;
+    bool zeroed = false;
     char *wall = chunk_take_run(1, 1, &zeroed);
     char *block = chunk_take_run(8, 1, &zeroed);
     assert_true(chunk_give_run(page_map_chunk((uintptr_t)block), (uintptr_t)block));
@@ -260,7 +260,7 @@ static void a_refused_purge_keeps_it_dirty(void **state) {
 /* The first chunk is part of a larger mapping and stays; others go whole, and their descriptors serve again. */
 static void empty_chunks_go_and_come_back(void **state) {
     (void)state;
-    bool zeroed;
+    bool zeroed = false;
     char *pinned = chunk_take_run(256, 1, &zeroed);
     char *pinned_too = chunk_take_run(256, 1, &zeroed);
     size_t mapped = fake_mapped_bytes();
@@ -290,7 +290,7 @@ static void empty_chunks_go_and_come_back(void **state) {
 static void an_empty_clean_chunk_can_be_taken(void **state) {
     (void)state;
     (void)chunk_take_unit(1);
-    bool zeroed;
+    bool zeroed = false;
     while (counter(&page_counters.chunk_bytes) < 2 * (size_t)CHUNK_SIZE) {
         (void)chunk_take_unit(1);
     }
@@ -311,7 +311,7 @@ static void an_empty_clean_chunk_can_be_taken(void **state) {
 
 static void refusals(void **state) {
     (void)state;
-    bool zeroed;
+    bool zeroed = false;
     fake_fail_from(FAKE_MAP, 1);
     assert_null(chunk_take_run(1, 1, &zeroed));
     assert_null(chunk_take_unit(1));

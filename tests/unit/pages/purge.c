@@ -16,7 +16,7 @@ static size_t dirty(void) {
 }
 
 static char *take(unsigned slices) {
-    bool zeroed;
+    bool zeroed = false;
     char *block = chunk_take_run(slices, 1, &zeroed);
     assert_non_null(block);
     memset(block, 1, (size_t)slices << SLICE_SHIFT);
@@ -38,7 +38,7 @@ static void the_budget_follows_options_and_live_bytes(void **state) {
         block[i] = take(256);
     }
     assert_int_equal(purge_budget(), MIB);
-    bool zeroed;
+    bool zeroed = false;
     assert_non_null(direct_take(32 * MIB, 4096, &zeroed));
     assert_int_equal(purge_budget(), 3 * MIB);
     assert_true(option_set(OPTION_dirty_shift, 63));
@@ -115,7 +115,7 @@ static void whole_chunks_are_unmapped(void **state) {
 static void clean_empty_chunks_go_with_the_last_byte_only(void **state) {
     (void)state;
     char *pinned[2] = {take(256), take(256)};
-    bool zeroed;
+    bool zeroed = false;
     char *untouched = chunk_take_run(256, 1, &zeroed);
     struct chunk *chunk = page_map_chunk((uintptr_t)untouched);
     bool shrunk = chunk_resize_run(chunk, (uintptr_t)untouched, 1, &zeroed);
@@ -129,7 +129,7 @@ static void clean_empty_chunks_go_with_the_last_byte_only(void **state) {
 
 static void kept_mappings_go_first(void **state) {
     (void)state;
-    bool zeroed;
+    bool zeroed = false;
     char *wall = take(1);
     char *block = take(64);
     uintptr_t mapping = (uintptr_t)direct_take(2 * MIB, 4096, &zeroed);
@@ -154,7 +154,7 @@ static void a_refused_unmap_purges_instead(void **state) {
     assert_true(purge_down_to(0));
     assert_int_equal(dirty(), 0);
     assert_ptr_equal(page_map_chunk((uintptr_t)block[0]), chunk);
-    bool zeroed;
+    bool zeroed = false;
     assert_ptr_equal(chunk_take_run(256, 1, &zeroed), block[0]); /* and serves on */
     assert_true(zeroed);
     assert_true(unit_all(block[0], 256 * SLICE_SIZE, 0));
@@ -197,7 +197,7 @@ static void a_chunk_that_can_neither_go_nor_be_purged(void **state) {
     fake_fail_from(FAKE_UNMAP, 1);
     fake_fail_from(FAKE_PURGE, 1);
     assert_false(purge_down_to(0));
-    bool zeroed;
+    bool zeroed = false;
     char *again = chunk_take_run(256, 1, &zeroed);
     assert_ptr_equal(again, block[0]);
     assert_false(zeroed);
