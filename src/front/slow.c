@@ -53,11 +53,11 @@ static _Atomic(size_t) nothing_to_reclaim_at;
 
 /* Memory ran out: what is cached here, kept ready in bins or waits to be purged may be all that is missing. */
 static COLD bool reclaim(void) {
-    size_t used = load_relaxed(&page_counters.used_bytes) + load_relaxed(&page_counters.direct_bytes);
-    if (used == load_relaxed(&nothing_to_reclaim_at) && load_relaxed(&page_counters.dirty_bytes) == 0) {
-        return false;
-    }
     bool flushed = heap_flush_all();
+    size_t used = load_relaxed(&page_counters.used_bytes) + load_relaxed(&page_counters.direct_bytes);
+    if (used == load_relaxed(&nothing_to_reclaim_at) && load_relaxed(&page_counters.dirty_bytes) == 0 && !bin_keeps_slabs()) {
+        return flushed;
+    }
     bin_trim();
     bool purged = purge_down_to(0);
     store_relaxed(&nothing_to_reclaim_at, load_relaxed(&page_counters.used_bytes) + load_relaxed(&page_counters.direct_bytes));

@@ -269,6 +269,10 @@ unsigned bin_put(unsigned class_index, void **blocks, unsigned count) {
     return bad;
 }
 
+bool bin_keeps_slabs(void) {
+    return load_relaxed(&kept_slabs) != 0;
+}
+
 void bin_trim(void) {
     for (unsigned s = 0; s < shard_count(); s++) {
         for (unsigned c = 1; c < CLASS_COUNT; c++) {

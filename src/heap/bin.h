@@ -34,6 +34,8 @@ unsigned bin_put(unsigned class_index, void **blocks, unsigned count);
 
 /* Gives slabs that are wholly free back to their chunks, which otherwise keep one per bin ready. */
 void bin_trim(void);
+/* True when bin_trim would give something back, as far as can be told without a lock. */
+bool bin_keeps_slabs(void);
 
 /* Blocks of the class that are out: in magazines or in the program's hands. */
 size_t bin_blocks_out(unsigned class_index);
