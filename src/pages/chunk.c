@@ -387,6 +387,8 @@ void chunk_return_slices(struct chunk *chunk, unsigned start, unsigned count, bo
         run_clear(&chunk->dirty, start, count);
         fetch_add_relaxed(&page_counters.purged_bytes, (size_t)count << SLICE_SHIFT);
         fetch_add_relaxed(&page_counters.purge_calls, 1);
+    } else if (hand == chunk) {
+        hand = chunk->ring_next; /* or the next to purge would meet the same slices */
     }
     give(chunk, start, count);
     if (chunk->retired) {

@@ -78,7 +78,7 @@ bool chunk_resize_run(struct chunk *chunk, uintptr_t address, unsigned slices, b
 bool chunk_take_dirty(struct chunk **chunk, unsigned *start, unsigned *count, bool *whole);
 /* True the first time for a chunk that asks for a huge page, which it may no longer do: parts of it are about to be purged. */
 bool chunk_stop_huge(struct chunk *chunk);
-/* Ends what chunk_take_dirty began: the slices are free again, purged (`clean`) or not. */
+/* Ends what chunk_take_dirty began: the slices are free again, purged (`clean`) or not: then the hand moves on to the next chunk. */
 void chunk_return_slices(struct chunk *chunk, unsigned start, unsigned count, bool clean);
 /* The chunk was unmapped: its descriptor may be used again. */
 void chunk_forget(struct chunk *chunk);

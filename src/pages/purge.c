@@ -11,6 +11,9 @@
 #include "pages/direct.h"
 #include "platform/platform.h"
 
+/* Refusals in a row until it is believed that the system refuses everything, and not just a page that the program has locked. */
+enum { REFUSALS_MAX = 2 };
+
 /* When the system refused to purge: how much must be dirty before it is asked again; else 0. Relaxed: a late reader tries once more. */
 static _Atomic(size_t) ask_again_at;
 
@@ -61,6 +64,7 @@ static bool purge_run(struct chunk *chunk, unsigned start, unsigned count) {
 
 bool purge_down_to(size_t keep) {
     bool any = false;
+    unsigned refusals = 0;
     struct chunk *chunk;
     unsigned start;
     unsigned count;
@@ -80,17 +84,19 @@ bool purge_down_to(size_t keep) {
         }
         bool clean = purge_run(chunk, start, count);
         chunk_return_slices(chunk, start, count, clean);
-        if (!clean) {
+        if (clean) {
+            store_relaxed(&ask_again_at, 0);
+            any = true;
+            refusals = 0;
+        } else if (++refusals == REFUSALS_MAX) {
             store_relaxed(&ask_again_at, 2 * load_relaxed(&page_counters.dirty_bytes));
             return any;
         }
-        store_relaxed(&ask_again_at, 0);
-        any = true;
     }
     if (keep == 0) {
         while ((chunk = chunk_take_empty()) != NULL) {
             if (!platform_unmap(chunk->base, CHUNK_SIZE)) {
-                chunk_return_slices(chunk, 0, CHUNK_SLICES, true);
+                chunk_return_slices(chunk, 0, CHUNK_SLICES, false); /* others may have dirtied it since it was purged */
                 break;
             }
             chunk_forget(chunk);
