@@ -108,68 +108,151 @@ inline void *allocate_aligned_quietly(std::size_t size, std::align_val_t align) 
 
 } // namespace
 
-#define EXPORTED __attribute__((visibility("default")))
+/* Weak: a program linked with the archive may define its own, as the standard allows. Calls among them are then not bound here. */
+#define EXPORTED __attribute__((visibility("default"), weak))
 
+/*
+ * The four basic forms. A program may replace just these ([replacement.functions]): every other form must then lead to its functions,
+ * or a block of one kind meets the other kind's delete. Without a replacement the other forms take the short way, which also fails
+ * without an exception and names the right operator in reports.
+ */
 EXPORTED void *operator new(std::size_t size) {
     return allocate(size);
-}
-EXPORTED void *operator new[](std::size_t size) {
-    return allocate(size);
-}
-EXPORTED void *operator new(std::size_t size, const std::nothrow_t &) noexcept {
-    return allocate_quietly(size);
-}
-EXPORTED void *operator new[](std::size_t size, const std::nothrow_t &) noexcept {
-    return allocate_quietly(size);
 }
 EXPORTED void *operator new(std::size_t size, std::align_val_t align) {
     return allocate_aligned(size, align);
 }
-EXPORTED void *operator new[](std::size_t size, std::align_val_t align) {
-    return allocate_aligned(size, align);
-}
-EXPORTED void *operator new(std::size_t size, std::align_val_t align, const std::nothrow_t &) noexcept {
-    return allocate_aligned_quietly(size, align);
-}
-EXPORTED void *operator new[](std::size_t size, std::align_val_t align, const std::nothrow_t &) noexcept {
-    return allocate_aligned_quietly(size, align);
-}
-
 EXPORTED void operator delete(void *block) noexcept {
     cxx_free(block);
-}
-EXPORTED void operator delete[](void *block) noexcept {
-    cxx_free_array(block);
-}
-EXPORTED void operator delete(void *block, const std::nothrow_t &) noexcept {
-    cxx_free(block);
-}
-EXPORTED void operator delete[](void *block, const std::nothrow_t &) noexcept {
-    cxx_free_array(block);
-}
-/* The size and alignment are not held against the block here: programs that delete through a base class without a virtual destructor
- * pass a wrong one and have always got away with it. */
-EXPORTED void operator delete(void *block, std::size_t) noexcept {
-    cxx_free(block);
-}
-EXPORTED void operator delete[](void *block, std::size_t) noexcept {
-    cxx_free_array(block);
 }
 EXPORTED void operator delete(void *block, std::align_val_t) noexcept {
     cxx_free(block);
 }
-EXPORTED void operator delete[](void *block, std::align_val_t) noexcept {
-    cxx_free_array(block);
+
+namespace {
+
+using basic_new = void *(*)(std::size_t);
+using aligned_new = void *(*)(std::size_t, std::align_val_t);
+using basic_delete = void (*)(void *) noexcept;
+using aligned_delete = void (*)(void *, std::align_val_t) noexcept;
+
+/* The same functions under names that nobody can replace. */
+extern "C" {
+__attribute__((visibility("hidden"), alias("_Znwm"), malloc, alloc_size(1))) void *cxx_own_new(std::size_t size);
+__attribute__((visibility("hidden"), alias("_ZnwmSt11align_val_t"), malloc, alloc_size(1))) void *
+cxx_own_aligned_new(std::size_t size, std::align_val_t align);
+__attribute__((visibility("hidden"), alias("_ZdlPv"))) void cxx_own_delete(void *block) noexcept;
+__attribute__((visibility("hidden"), alias("_ZdlPvSt11align_val_t"))) void cxx_own_aligned_delete(void *block,
+                                                                                                  std::align_val_t align) noexcept;
 }
-EXPORTED void operator delete(void *block, std::size_t, std::align_val_t) noexcept {
-    cxx_free(block);
+
+template <typename Function> inline bool replaced(Function now, Function own) {
+    return __builtin_expect(now != own, 0);
 }
-EXPORTED void operator delete[](void *block, std::size_t, std::align_val_t) noexcept {
-    cxx_free_array(block);
+inline bool new_replaced() {
+    return replaced<basic_new>(&::operator new, cxx_own_new);
 }
-EXPORTED void operator delete(void *block, std::align_val_t, const std::nothrow_t &) noexcept {
-    cxx_free(block);
+inline bool aligned_new_replaced() {
+    return replaced<aligned_new>(&::operator new, cxx_own_aligned_new);
 }
-EXPORTED void operator delete[](void *block, std::align_val_t, const std::nothrow_t &) noexcept {
-    cxx_free_array(block);
+inline bool delete_replaced() {
+    return replaced<basic_delete>(&::operator delete, cxx_own_delete);
+}
+inline bool aligned_delete_replaced() {
+    return replaced<aligned_delete>(&::operator delete, cxx_own_aligned_delete);
+}
+
+__attribute__((noinline, cold)) void *replaced_new_quietly(std::size_t size) noexcept {
+    try {
+        return ::operator new(size);
+    } catch (...) {
+        return nullptr;
+    }
+}
+
+__attribute__((noinline, cold)) void *replaced_new_quietly(std::size_t size, std::align_val_t align) noexcept {
+    try {
+        return ::operator new(size, align);
+    } catch (...) {
+        return nullptr;
+    }
+}
+
+inline void *new_array(std::size_t size) {
+    return new_replaced() ? ::operator new(size) : allocate(size);
+}
+inline void *new_array(std::size_t size, std::align_val_t align) {
+    return aligned_new_replaced() ? ::operator new(size, align) : allocate_aligned(size, align);
+}
+inline void *new_quietly(std::size_t size) noexcept {
+    return new_replaced() ? replaced_new_quietly(size) : allocate_quietly(size);
+}
+inline void *new_quietly(std::size_t size, std::align_val_t align) noexcept {
+    return aligned_new_replaced() ? replaced_new_quietly(size, align) : allocate_aligned_quietly(size, align);
+}
+inline void delete_one(void *block) noexcept {
+    delete_replaced() ? ::operator delete(block) : cxx_free(block);
+}
+inline void delete_one(void *block, std::align_val_t align) noexcept {
+    aligned_delete_replaced() ? ::operator delete(block, align) : cxx_free(block);
+}
+inline void delete_array(void *block) noexcept {
+    delete_replaced() ? ::operator delete(block) : cxx_free_array(block);
+}
+inline void delete_array(void *block, std::align_val_t align) noexcept {
+    aligned_delete_replaced() ? ::operator delete(block, align) : cxx_free_array(block);
+}
+
+} // namespace
+
+EXPORTED void *operator new[](std::size_t size) {
+    return new_array(size);
+}
+EXPORTED void *operator new(std::size_t size, const std::nothrow_t &) noexcept {
+    return new_quietly(size);
+}
+EXPORTED void *operator new[](std::size_t size, const std::nothrow_t &) noexcept {
+    return new_quietly(size);
+}
+EXPORTED void *operator new[](std::size_t size, std::align_val_t align) {
+    return new_array(size, align);
+}
+EXPORTED void *operator new(std::size_t size, std::align_val_t align, const std::nothrow_t &) noexcept {
+    return new_quietly(size, align);
+}
+EXPORTED void *operator new[](std::size_t size, std::align_val_t align, const std::nothrow_t &) noexcept {
+    return new_quietly(size, align);
+}
+
+EXPORTED void operator delete[](void *block) noexcept {
+    delete_array(block);
+}
+EXPORTED void operator delete(void *block, const std::nothrow_t &) noexcept {
+    delete_one(block);
+}
+EXPORTED void operator delete[](void *block, const std::nothrow_t &) noexcept {
+    delete_array(block);
+}
+/* The size and alignment are not held against the block here: programs that delete through a base class without a virtual destructor
+ * pass a wrong one and have always got away with it. */
+EXPORTED void operator delete(void *block, std::size_t) noexcept {
+    delete_one(block);
+}
+EXPORTED void operator delete[](void *block, std::size_t) noexcept {
+    delete_array(block);
+}
+EXPORTED void operator delete[](void *block, std::align_val_t align) noexcept {
+    delete_array(block, align);
+}
+EXPORTED void operator delete(void *block, std::size_t, std::align_val_t align) noexcept {
+    delete_one(block, align);
+}
+EXPORTED void operator delete[](void *block, std::size_t, std::align_val_t align) noexcept {
+    delete_array(block, align);
+}
+EXPORTED void operator delete(void *block, std::align_val_t align, const std::nothrow_t &) noexcept {
+    delete_one(block, align);
+}
+EXPORTED void operator delete[](void *block, std::align_val_t align, const std::nothrow_t &) noexcept {
+    delete_array(block, align);
 }
