@@ -3,8 +3,11 @@
  */
 #include "collam/collam.h"
 #include "config/options.h"
-#include "guard/report.h"
+#include "heap/bin.h"
 #include "heap/thread_heap.h"
+#include "pages/chunk.h"
+#include "pages/direct.h"
+#include "pages/meta.h"
 #include "unit.h"
 
 #include <pthread.h>
@@ -13,13 +16,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static void all_locks_are_taken(void);
+
 /* Before every constructor: what the tests below cannot set early enough themselves. */
 static void set_early(int argc, char **argv, char **environment) {
     (void)argc;
     (void)argv;
     for (; *environment; environment++) {
         fake_settings.secure |= strcmp(*environment, "UNIT_SECURE=1") == 0;
+        if (strcmp(*environment, "UNIT_NO_FILES=1") == 0) {
+            fake_fail_from(FAKE_CREATE_FILE, 1);
+        }
     }
+    /* Before the library registers its own, so called when that has taken every lock. */
+    (void)pthread_atfork(all_locks_are_taken, NULL, NULL);
 }
 __attribute__((section(".preinit_array"), used)) static void (*const early)(int, char **, char **) = set_early;
 
@@ -94,6 +104,13 @@ static void statistics_are_written_at_exit(void **state) {
     ASSERT_HAS(run_child("shards=1", NULL), "[path ]");
 }
 
+static void statistics_that_cannot_be_written_are_told(void **state) {
+    (void)state;
+    ASSERT_HAS(run_child("stats=/some/where", "UNIT_NO_FILES=1"),
+               "[output collam: cannot write statistics to '/some/where'; check the directory\n]");
+    ASSERT_HAS(run_child("stats=/some/where,quiet=1", "UNIT_NO_FILES=1"), "[output ]");
+}
+
 static void misuse_is_reported_from_the_start(void **state) {
     (void)state;
     assert_true(option_set(OPTION_misuse, MISUSE_WARN));
@@ -164,6 +181,93 @@ static void a_child_can_allocate_whatever_other_threads_did(void **state) {
     }
 }
 
+/* --- one thread for each rank of lock, taking it again and again; none may get on while another thread forks --- */
+
+struct worker {
+    void (*work)(void);
+    _Atomic(unsigned long) done;
+};
+
+static void use_heaps_lock(void) {
+    (void)heap_blocks_cached(1);
+}
+
+static void use_bin_lock(void) {
+    (void)bin_blocks_held(1);
+}
+
+static void use_chunk_lock(void) {
+    (void)chunk_take_empty();
+}
+
+static void use_direct_lock(void) {
+    (void)direct_size(4096);
+}
+
+static void use_meta_lock(void) {
+    meta_small_free(meta_small(8), 8);
+}
+
+static struct worker workers[] = {
+    {.work = use_heaps_lock}, {.work = use_bin_lock}, {.work = use_chunk_lock}, {.work = use_direct_lock}, {.work = use_meta_lock}};
+static bool workers_watched;
+static unsigned workers_that_got_on;
+
+static void *work_until_told(void *context) {
+    struct worker *worker = context;
+    while (!load_relaxed(&stop)) {
+        worker->work();
+        fetch_add_relaxed(&worker->done, 1);
+    }
+    return NULL;
+}
+
+static void all_locks_are_taken(void) {
+    if (!workers_watched) {
+        return;
+    }
+    unsigned long before[COUNT(workers)];
+    usleep(20000); /* who was past its lock already has counted by now */
+    for (size_t i = 0; i < COUNT(workers); i++) {
+        before[i] = load_relaxed(&workers[i].done);
+    }
+    usleep(100000);
+    for (size_t i = 0; i < COUNT(workers); i++) {
+        /* One: it may have been about to count all the time. */
+        workers_that_got_on += load_relaxed(&workers[i].done) > before[i] + 1;
+    }
+}
+
+static void fork_takes_every_lock(void **state) {
+    (void)state;
+    pthread_t threads[COUNT(workers)];
+    for (size_t i = 0; i < COUNT(workers); i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, work_until_told, &workers[i]), 0);
+    }
+    for (size_t i = 0; i < COUNT(workers); i++) {
+        while (load_relaxed(&workers[i].done) < 100) {
+            usleep(1000);
+        }
+    }
+    workers_watched = true;
+    for (int i = 0; i < 3; i++) {
+        unsigned long before = load_relaxed(&workers[0].done);
+        pid_t child = fork();
+        if (child == 0) {
+            _exit(0);
+        }
+        assert_int_equal(status_of(child), 0);
+        assert_int_equal(workers_that_got_on, 0);
+        while (load_relaxed(&workers[0].done) < before + 10) {
+            usleep(1000); /* afterwards they do */
+        }
+    }
+    store_relaxed(&stop, true);
+    for (size_t i = 0; i < COUNT(workers); i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
 static void *block_of_handler;
 
 static void other_handler(void) {
@@ -209,7 +313,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(bad_options_are_told_unless_quiet),
     cmocka_unit_test(a_privileged_start_reads_no_environment),
     cmocka_unit_test(statistics_are_written_at_exit),
+    cmocka_unit_test(statistics_that_cannot_be_written_are_told),
     cmocka_unit_test(misuse_is_reported_from_the_start),
+    cmocka_unit_test(fork_takes_every_lock),
     cmocka_unit_test(a_child_can_allocate_whatever_other_threads_did),
     cmocka_unit_test(other_handlers_may_allocate),
     cmocka_unit_test(a_child_forks_again),

@@ -145,6 +145,19 @@ static void what_is_freed_after_memory_ran_out_is_found(void **state) {
     assert_non_null(slow_malloc(3000));
 }
 
+/* The two blocks of a slab are free, but one of them stands in a magazine: flushing it frees the unit. */
+static void what_is_in_the_magazine_may_be_all_that_is_missing(void **state) {
+    (void)state;
+    slow_free(slow_malloc(1), "test");
+    char *newest = exhaust(SMALL_MAX);
+    char *other = *(void **)newest;
+    assert_int_equal((uintptr_t)newest / UNIT_SIZE, (uintptr_t)other / UNIT_SIZE);
+    slow_free(newest, "test");
+    slow_free(other, "test");
+    assert_int_equal(heap_blocks_cached(CLASS_COUNT - 1), 1);
+    assert_non_null(slow_malloc(UNIT_SIZE));
+}
+
 static void direct_blocks_too_are_found_after_memory_ran_out(void **state) {
     (void)state;
     void *direct = slow_malloc(2 * LARGE_MAX);
@@ -268,6 +281,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(calloc_does_not_touch_fresh_pages),
     cmocka_unit_test(memory_of_one_size_serves_another_when_there_is_no_more),
     cmocka_unit_test(what_is_freed_after_memory_ran_out_is_found),
+    cmocka_unit_test(what_is_in_the_magazine_may_be_all_that_is_missing),
     cmocka_unit_test(direct_blocks_too_are_found_after_memory_ran_out),
     cmocka_unit_test(wrong_addresses_are_reported_under_the_name_of_the_call),
     cmocka_unit_test(threads_without_a_heap_work_on),
