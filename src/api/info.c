@@ -30,8 +30,10 @@ EXPORT int mallopt(int parameter, int value) {
         return 1;
     case M_PERTURB: /* for this thread and those that allocate for the first time from now on */
         store_relaxed(&option_values[OPTION_perturb], (size_t)(value & 0xff));
-        (void)heap_of_thread();
-        heap_watch();
+        if (value & 0xff) {
+            (void)heap_of_thread();
+            heap_watch();
+        }
         return 1;
     default:
         return 0;

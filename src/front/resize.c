@@ -40,7 +40,7 @@ void *front_resize(void *block, size_t size, const char *call) {
             return resized;
         }
     }
-    if (size <= usable && size >= usable / 2) {
+    if (size <= usable && (size >= usable / 2 || usable == BLOCK_ALIGN /* no block is smaller */)) {
         return block;
     }
     int before = errno;
