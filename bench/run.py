@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import fcntl
 import json
 import pathlib
 import shutil
@@ -27,12 +28,15 @@ def parse() -> argparse.Namespace:
     mode.add_argument("--short", dest="mode", action="store_const", const="short", help="under ten minutes (default)")
     mode.add_argument("--full", dest="mode", action="store_const", const="full", help="under an hour, with the largest heaps")
     parser.set_defaults(mode="short")
-    parser.add_argument("--only", metavar="PATTERN", help="rows whose name holds the pattern (or a group: loops, programs, promises, scaling); commas join several")
+    parser.add_argument("--only", metavar="PATTERN",
+                        help="rows whose name holds the pattern (or a group: loops, programs, promises, scaling); commas join several")
     parser.add_argument("--allocators", metavar="A,B", help="only these allocators")
     parser.add_argument("--peer", metavar="NAME=PATH[,VAR=VALUE]", action="append", default=[], help="one more allocator (repeatable)")
-    parser.add_argument("--ours", metavar="NAME=PATH[,VAR=VALUE]", action="append", default=[], help="one more build or setting of collam: compared, but no peer")
+    parser.add_argument("--ours", metavar="NAME=PATH[,VAR=VALUE]", action="append", default=[],
+                        help="one more build or setting of collam: compared, but no peer")
     parser.add_argument("--rounds", type=int, help="samples per row and allocator (default 5)")
-    parser.add_argument("--save", metavar="DIRECTORY", type=pathlib.Path, help="keep the reports there too, e.g. docs/results/2025-01-01-full")
+    parser.add_argument("--save", metavar="DIRECTORY", type=pathlib.Path,
+                        help="keep the reports there too, e.g. docs/results/2025-01-01-full")
     parser.add_argument("--list", action="store_true", help="name the rows and allocators, and stop")
     parser.add_argument("--report", metavar="DIRECTORY", type=pathlib.Path, help="make the reports again from DIRECTORY/run.json")
     parser.add_argument("--binaries", type=pathlib.Path, default=ROOT / "build/bench", help=argparse.SUPPRESS)
@@ -64,6 +68,11 @@ def measure(options: argparse.Namespace) -> dict:
     facts = machine.describe(ROOT)
     work = options.out / "work"
     work.mkdir(parents=True, exist_ok=True)
+    lock = open(work / "lock", "w", encoding="ascii")  # held until this process ends
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SystemExit(f"another benchmark is running in {work}: two would only measure each other") from None
     runner = running.Runner(options.binaries.resolve(), work.resolve(), options.mode, options.rounds)
     started = time.monotonic()
     runner.prepare(wanted)

@@ -31,7 +31,6 @@ missing_programs() {
     done
     # the server binary is in no PATH: only its versioned directory has it
     ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || echo postgresql
-    ls /usr/lib/postgresql/*/bin/pgbench >/dev/null 2>&1 || echo postgresql-contrib
     # the runner uses the distribution's Python, whatever else PATH holds
     [ -x /usr/bin/python3 ] || echo python3
 }

@@ -110,10 +110,6 @@ class Table:
         """The allocators whose times of this row spread by more than the limit."""
         return [a.name for a in self.allocators if self.cell(row, a).spread(self.key(row, "time")) > SPREAD_LIMIT]
 
-    def first(self, row: Row, allocator: Allocator, kind: str) -> bool | None:
-        ratio = self.ratio(row, allocator, kind)
-        return None if ratio is None else ratio <= 1.0
-
 
 @dataclasses.dataclass
 class Verdict:
@@ -123,8 +119,8 @@ class Verdict:
     time_against_best: float  # goal: <= 0.90
     best_memory_peer: str  # of those within NEAR_BEST_TIME of the best time
     memory_against_best: float  # goal: <= 0.85
-    slower_rows: list[str]
-    larger_rows: list[str]
+    slower_rows: list[tuple[str, float]]  # rows where a peer is first, with the ratio, the worst before the others
+    larger_rows: list[tuple[str, float]]
 
 
 def verdict(table: Table, ours: Allocator) -> Verdict | None:
@@ -136,10 +132,12 @@ def verdict(table: Table, ours: Allocator) -> Verdict | None:
     best_time = min(peers, key=lambda n: peers[n][0])
     quick_enough = {n: m for n, (t, m) in peers.items() if t <= NEAR_BEST_TIME * peers[best_time][0]}
     best_memory = min(quick_enough, key=lambda n: quick_enough[n])
-    counted = table.of_group(*MEANS_OVER)
+    behind = {kind: [(row.name, ratio) for row in table.of_group(*MEANS_OVER)
+                     if (ratio := table.ratio(row, ours, kind)) is not None and ratio > 1.0] for kind in ("time", "memory")}
+    for rows in behind.values():
+        rows.sort(key=lambda pair: -pair[1])
     return Verdict(best_time, known[ours.name][0] / peers[best_time][0], best_memory, known[ours.name][1] / quick_enough[best_memory],
-                   [r.name for r in counted if table.first(r, ours, "time") is False],
-                   [r.name for r in counted if table.first(r, ours, "memory") is False])
+                   behind["time"], behind["memory"])
 
 
 def promise_value(table: Table, row: Row, figure: Figure, allocator: Allocator) -> float | str | None:

@@ -40,8 +40,8 @@ def means(table: Table, caption: list[str], width: float = 860, height: float = 
     x = Axis(lowest[0], highest[0], 74, width - 40, log=True)
     y = Axis(lowest[1], highest[1], height - 76, 64, log=True)
     canvas.text(20, 28, "Time and memory together: nearer to the lower left corner is better", 16, weight="600")
-    canvas.text(20, 47, "geometric mean of each allocator's ratio to the best peer of every row; (1, 1) would be the best peer in every row at once",
-                12, fill=svg.FAINT)
+    canvas.text(20, 47, "geometric mean of each allocator's ratio to the best peer of every row; "
+                "(1, 1) would be the best peer in every row at once", 12, fill=svg.FAINT)
     canvas.frame(x, y, "time, ratio", "peak RSS, ratio")
     canvas.line(x.at(1), y.start, x.at(1), y.stop, svg.FAINT, 1, "4 4")
     canvas.line(x.start, y.at(1), x.stop, y.at(1), svg.FAINT, 1, "4 4")
@@ -58,22 +58,24 @@ RATIO_HIGH = 10.0
 
 
 def ratios(table: Table, rows: list[Row], kind: str, width: float = 1060) -> str:
-    """One line per row, one dot per allocator: its ratio to the best peer, from 0.5 to 10 on a log scale."""
+    """One line per row, one dot per allocator: its ratio to the best peer, up to 10 on a log scale."""
     colour, emphasis = palette(table), ours(table)
     line_height, left = 22, 270
-    lowest = min([r for row in rows for a in table.allocators if (r := table.ratio(row, a, kind)) is not None] + [0.8])
+    known = [r for row in rows for a in table.allocators if (r := table.ratio(row, a, kind)) is not None]
+    lowest, highest = min([*known, 0.8]), min(max([*known, 1.9]) * 1.05, RATIO_HIGH)
     canvas = Canvas(width, len(rows) * line_height + 120, f"{kind} ratio per row")
     below = canvas.legend(left, 22, colour, width, emphasis)
     top, bottom = below + 6, below + 6 + len(rows) * line_height
-    x = Axis(max(lowest * 0.95, 0.05), RATIO_HIGH, left, width - 30, log=True)
+    x = Axis(max(lowest * 0.95, 0.05), highest, left, width - 30, log=True)
     for index in range(0, len(rows), 2):
         canvas.rect(0, top + index * line_height, width, line_height, "#f6f8fa")
-    for tick in (0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10):
-        if tick >= x.low:
+    for tick in (0.1, 0.2, 0.5, 0.7, 1, 1.25, 1.5, 2, 3, 5, 10):
+        if x.low <= tick <= x.high:
             canvas.line(x.at(tick), top, x.at(tick), bottom, svg.FAINT if tick == 1 else svg.GRID, 1.5 if tick == 1 else 1)
             canvas.text(x.at(tick), bottom + 16, f"{tick:g}" + ("+" if tick == RATIO_HIGH else ""), 11, "middle", svg.FAINT)
     word = "time" if kind == "time" else "memory"
-    canvas.text((x.start + x.stop) / 2, bottom + 36, f"{word}, ratio to the best peer of the row (log scale; beyond 10 at the edge)", 12, "middle")
+    edge = "; beyond 10 at the edge" if highest == RATIO_HIGH else ""
+    canvas.text((x.start + x.stop) / 2, bottom + 36, f"{word}, ratio to the best peer of the row (log scale{edge})", 12, "middle")
     for index, row in enumerate(rows):
         y = top + (index + 0.5) * line_height
         canvas.text(left - 12, y + 4, row.name + (" *" if kind == "time" and table.noisy(row) else ""), 12, "end")
@@ -85,7 +87,8 @@ def ratios(table: Table, rows: list[Row], kind: str, width: float = 1060) -> str
                 continue
             value = table.cell(row, allocator).median(table.key(row, kind))
             shown = "" if value is None else (time_text(row, value) if kind == "time" else memory_text(value))
-            _mark(canvas, x.at(ratio), y, allocator.name, colour[allocator.name], emphasis, f"{row.name}\n{allocator.name}: {ratio:.2f} x ({shown})")
+            _mark(canvas, x.at(ratio), y, allocator.name, colour[allocator.name], emphasis,
+                  f"{row.name}\n{allocator.name}: {ratio:.2f} x ({shown})")
     return str(canvas)
 
 
@@ -175,7 +178,8 @@ def latency_histograms(table: Table, row: Row, call: str, width: float = 1060) -
         canvas.text(left + 48, top + 14, name, 12, fill=colour[name], weight="600")
         for ns, count in histogram.items():
             if ns >= x.low:
-                canvas.rect(x.at(ns), y.at(count), x.at(ns * 2**0.125) - x.at(ns), y.start - y.at(count), colour[name], f"{ns:.0f} ns: {count:g} calls")
+                canvas.rect(x.at(ns), y.at(count), x.at(ns * 2**0.125) - x.at(ns), y.start - y.at(count), colour[name],
+                            f"{ns:.0f} ns: {count:g} calls")
     return str(canvas)
 
 

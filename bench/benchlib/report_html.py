@@ -101,8 +101,10 @@ def page(table: Table, facts: dict[str, str], mode: str, notes: list[str]) -> st
     if counted:
         sections.append(_section(
             "summary", "Summary",
-            "Each row's ratio is an allocator's median over the best peer's median of that row; the mean is geometric, over all loops and real programs.",
-            plots.means(table, caption(facts, mode)), _table(report_text.means_lines(table), ours), _list(report_text.verdict_lines(table))))
+            "Each row's ratio is an allocator's median over the best peer's median of that row; "
+            "the mean is geometric, over all loops and real programs.",
+            plots.means(table, caption(facts, mode)), _table(report_text.means_lines(table), ours),
+            _list(report_text.verdict_lines(table))))
         sections.append(_section("scatter", "Time against memory, every row", "One mark per row and allocator; hover for its name.",
                                  plots.scatter(table, counted)))
     for rows, title, anchor in ((loops, "Loops", "loops"), (programs, "Real programs", "programs")):
@@ -128,7 +130,8 @@ def page(table: Table, facts: dict[str, str], mode: str, notes: list[str]) -> st
     every = counted + table.of_group("promises")
     if every:
         sections.append(_section("figures", "All figures", "Medians; the samples themselves are in samples.csv.",
-                                 "<details><summary>Show the table</summary>" + _table(report_text.absolute_lines(table, every), ours) + "</details>"))
+                                 "<details><summary>Show the table</summary>",
+                                 _table(report_text.absolute_lines(table, every), ours), "</details>"))
     meanings = "".join(f"<dt>{html.escape(r.name)}</dt><dd>{html.escape(r.what)}</dd>" for r in table.rows if r.group != "scaling")
     sections.append(_section("rows", "What each row stands for", "From the head of each workload's source.", f"<dl>{meanings}</dl>"))
     sections = [s for s in sections if s]
@@ -136,5 +139,6 @@ def page(table: Table, facts: dict[str, str], mode: str, notes: list[str]) -> st
     return (f"<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
             f"<title>collam benchmark, {facts['date'][:10]}</title><style>{STYLE}</style></head><body><main>"
             f"<h1>collam and other allocators</h1><p class='faint'>{html.escape(machine.one_line(facts))}<br>{mode} run, "
-            f"{facts.get('duration', '')}, commit {html.escape(facts['commit'])}, transparent huge pages: {facts['transparent huge pages']}</p>"
+            f"{facts.get('duration', '')}, commit {html.escape(facts['commit'])}, "
+            f"transparent huge pages: {facts['transparent huge pages']}</p>"
             f"<nav>{links}</nav>{_list(notes)}{chr(10).join(sections)}</main></body></html>\n")

@@ -80,8 +80,13 @@ def means_lines(table: Table) -> list[str]:
     for allocator in table.allocators:
         time, count = table.mean(allocator, "time")
         memory, _ = table.mean(allocator, "memory")
-        lines.append(_line([allocator.name, allocator.version, f"{time:.3f}" if time else "-", f"{memory:.3f}" if memory else "-", str(count)]))
+        shown = [f"{mean:.3f}" if mean else "-" for mean in (time, memory)]
+        lines.append(_line([allocator.name, allocator.version, *shown, str(count)]))
     return lines
+
+
+def _behind(rows: list[tuple[str, float]]) -> str:
+    return f"{len(rows)} ({'; '.join(f'{name} {ratio:.2f}' for name, ratio in rows)})" if rows else "none"
 
 
 def verdict_lines(table: Table) -> list[str]:
@@ -94,8 +99,8 @@ def verdict_lines(table: Table) -> list[str]:
             f"- **{ours.name}**: time {v.time_against_best:.3f} x that of {v.best_time_peer}, the best single peer (goal 0.90); peak RSS "
             f"{v.memory_against_best:.3f} x that of {v.best_memory_peer}, the smallest peer within "
             f"{figures.NEAR_BEST_TIME:g} x of the best time (goal 0.85).",
-            f"  - rows where it is not first in time ({len(v.slower_rows)}): {', '.join(v.slower_rows) or 'none'}",
-            f"  - rows where it is not first in memory ({len(v.larger_rows)}): {', '.join(v.larger_rows) or 'none'}",
+            f"  - rows where it is not first in time: {_behind(v.slower_rows)}",
+            f"  - rows where it is not first in memory: {_behind(v.larger_rows)}",
         ]
     return lines
 
@@ -104,7 +109,7 @@ def promise_lines(table: Table) -> list[str]:
     lines = _header(["what a user meets", "figure", "promised"], table.allocators)
     for row in table.of_group("promises"):
         for index, figure in enumerate(row.figures):
-            limit = "" if figure.limit is None else (f"<= {figure.limit:g}" if isinstance(figure.limit, (int, float)) else str(figure.limit))
+            limit = f"<= {figure.limit:g}" if isinstance(figure.limit, (int, float)) else str(figure.limit or "")
             cells = ["" if index else row.name, figure.label + (f", {figure.unit}" if figure.unit else ""), limit]
             for allocator in table.allocators:
                 value = figures.promise_value(table, row, figure, allocator)
@@ -122,12 +127,14 @@ def absolute_lines(table: Table, rows: list[Row]) -> list[str]:
     keys = ["wall_s", "user_s", "sys_s", "peak_rss_kib", "faults"]
     counted = any("instructions" in s.values for c in table.cells.values() for s in c.samples)
     names = ["wall s", "user s", "system s", "peak MiB", "page faults"] + (["instructions, M"] if counted else [])
-    lines = [_line(["row", "allocator", "time", "spread", *names, "samples", "note"]), _line(["---", "---"] + ["---:"] * (len(names) + 3) + ["---"])]
+    lines = [_line(["row", "allocator", "time", "spread", *names, "samples", "note"]),
+             _line(["---", "---"] + ["---:"] * (len(names) + 3) + ["---"])]
     for row in rows:
         for allocator in table.allocators:
             cell = table.cell(row, allocator)
             time = cell.median(row.time)
-            cells = [row.name, allocator.name, time_text(row, time) if time is not None else cell.status, f"{100 * cell.spread(row.time):.0f}%"]
+            shown = time_text(row, time) if time is not None else cell.status
+            cells = [row.name, allocator.name, shown, f"{100 * cell.spread(row.time):.0f}%"]
             for key in keys + (["instructions"] if counted else []):
                 value = cell.median(key)
                 scale = {"peak_rss_kib": 1 / 1024, "instructions": 1e-6}.get(key, 1.0)

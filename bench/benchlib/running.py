@@ -49,6 +49,7 @@ class Runner:
         self.samples: list[Sample] = []
         self.expected: dict[str, str] = {}  # hash of a program's right output
         self.settled: set[tuple[str, str]] = set()  # pairs of row and allocator that are not run again
+        self.told: set[tuple[str, str]] = set()  # failures that have been reported
         self.unprepared: dict[str, str] = {}
 
     # ---- one run ----
@@ -103,7 +104,8 @@ class Runner:
             pass  # the kernel's verdict is this row's figure
         elif sample.values.get("exit") != 0:
             sample.status = "failed"
-            reason = f"signal {sample.values.get('signal', 0):g}" if sample.values.get("signal") else f"exit {sample.values.get('exit', -1):g}"
+            signal, code = sample.values.get("signal", 0), sample.values.get("exit", -1)
+            reason = f"signal {signal:g}" if signal else f"exit {code:g}"
             sample.note = f"{reason}: {' '.join(errors.split())[-300:]}"
         elif row.script is not None:
             self._check_output(row, sample, text)
@@ -156,7 +158,8 @@ class Runner:
                 self.settled.add((row.name, sample.allocator))
                 if sample.status == "ok":
                     sample.note = f"more than {SLOW_FACTOR:g} times slower than the quickest: not repeated"
-            if sample.status not in ("ok", "not measured"):
+            if sample.status not in ("ok", "not measured") and (row.name, sample.allocator) not in self.told:
+                self.told.add((row.name, sample.allocator))
                 say(f"{row.name} on {sample.allocator}: {sample.status}: {sample.note}")
 
 

@@ -80,12 +80,14 @@ class Canvas:
     def text(self, x: float, y: float, text: str, size: float = 12, anchor: str = "start", fill: str = INK, weight: str = "normal",
              rotate: float = 0) -> None:
         turn = f" transform='rotate({rotate:g} {x:.1f} {y:.1f})'" if rotate else ""
-        self.parts.append(f"<text x='{x:.1f}' y='{y:.1f}' font-size='{size:g}' text-anchor='{anchor}' fill='{fill}' font-weight='{weight}'{turn}>"
+        self.parts.append(f"<text x='{x:.1f}' y='{y:.1f}' font-size='{size:g}' text-anchor='{anchor}' fill='{fill}' "
+                          f"font-weight='{weight}'{turn}>"
                           f"{html.escape(text)}</text>")
 
     def line(self, x1: float, y1: float, x2: float, y2: float, stroke: str = GRID, width: float = 1, dash: str = "") -> None:
         dashes = f" stroke-dasharray='{dash}'" if dash else ""
-        self.parts.append(f"<line x1='{x1:.1f}' y1='{y1:.1f}' x2='{x2:.1f}' y2='{y2:.1f}' stroke='{stroke}' stroke-width='{width:g}'{dashes}/>")
+        self.parts.append(f"<line x1='{x1:.1f}' y1='{y1:.1f}' x2='{x2:.1f}' y2='{y2:.1f}' stroke='{stroke}' "
+                          f"stroke-width='{width:g}'{dashes}/>")
 
     def dot(self, x: float, y: float, fill: str, radius: float = 4.5, title: str = "", opacity: float = 0.9, hollow: bool = False) -> None:
         style = f"fill='white' stroke='{fill}' stroke-width='2'" if hollow else f"fill='{fill}' stroke='white' stroke-width='0.7'"
@@ -95,7 +97,8 @@ class Canvas:
         points = f"{x:.1f},{y - radius:.1f} {x + radius:.1f},{y:.1f} {x:.1f},{y + radius:.1f} {x - radius:.1f},{y:.1f}"
         self.parts.append(f"<polygon points='{points}' fill='{fill}' stroke='white' stroke-width='0.8'>{self._title(title)}</polygon>")
 
-    def path(self, points: list[tuple[float, float]], stroke: str, width: float = 1.8, title: str = "", fill: str = "none", opacity: float = 1) -> None:
+    def path(self, points: list[tuple[float, float]], stroke: str, width: float = 1.8, title: str = "",
+             fill: str = "none", opacity: float = 1) -> None:
         steps = " ".join(f"{'M' if i == 0 else 'L'}{x:.1f} {y:.1f}" for i, (x, y) in enumerate(points))
         self.parts.append(f"<path d='{steps}' stroke='{stroke}' stroke-width='{width:g}' fill='{fill}' opacity='{opacity:g}' "
                           f"stroke-linejoin='round'>{self._title(title)}</path>")
@@ -104,7 +107,8 @@ class Canvas:
         self.parts.append(f"<rect x='{x:.1f}' y='{y:.1f}' width='{max(width, 0):.1f}' height='{max(height, 0):.1f}' fill='{fill}'>"
                           f"{self._title(title)}</rect>")
 
-    def frame(self, x: Axis, y: Axis, x_label: str, y_label: str, x_format=short, y_format=short, x_ticks: int = 8, y_ticks: int = 6) -> None:
+    def frame(self, x: Axis, y: Axis, x_label: str, y_label: str, x_format=short, y_format=short,
+              x_ticks: int = 8, y_ticks: int = 6) -> None:
         """Grid, tick labels and axis names; y.start is the bottom."""
         for tick in x.ticks(x_ticks):
             self.line(x.at(tick), y.start, x.at(tick), y.stop)

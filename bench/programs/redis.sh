@@ -8,8 +8,8 @@
 run() {
     socket=$dir/socket
     rm -f "$socket"
-    env LD_PRELOAD="$BENCH_PRELOAD" redis-server --port 0 --unixsocket "$socket" --save '' --appendonly no --daemonize no --loglevel warning \
-        --dir "$dir" --set-proc-title no >"$dir/log" 2>&1 &
+    env LD_PRELOAD="$BENCH_PRELOAD" redis-server --port 0 --unixsocket "$socket" --save '' --appendonly no --daemonize no \
+        --loglevel warning --dir "$dir" --set-proc-title no >"$dir/log" 2>&1 &
     server=$!
     trap 'kill $server 2>/dev/null' EXIT
     tries=0

@@ -2,8 +2,8 @@
 
 import sys
 
-print("#include <algorithm>\n#include <functional>\n#include <map>\n#include <memory>\n#include <numeric>\n#include <set>\n#include <string>")
-print("#include <tuple>\n#include <unordered_map>\n#include <variant>\n#include <vector>\n")
+for header in ("algorithm", "functional", "map", "memory", "numeric", "set", "string", "tuple", "unordered_map", "variant", "vector"):
+    print(f"#include <{header}>")
 for i in range(int(sys.argv[1])):
     print(f"""
 struct key{i} {{ int a; std::string b; bool operator<(const key{i} &o) const {{ return std::tie(a, b) < std::tie(o.a, o.b); }} }};
