@@ -45,8 +45,8 @@ case "${1:---all}" in
     ;;
 esac
 
-wanted=$(echo $wanted | tr ' ' '\n' | sort -u | tr '\n' ' ')
-[ -n "$(echo $wanted)" ] || exit 0
+wanted=$(printf '%s\n' "$wanted" | tr ' ' '\n' | grep . | sort -u | tr '\n' ' ') || true
+[ -n "$wanted" ] || exit 0
 if [ "${1:-}" = --check ]; then
     echo "missing packages: $wanted" >&2
     exit 1
