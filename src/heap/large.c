@@ -23,7 +23,6 @@ void *large_take(size_t size, size_t align, bool *zeroed) {
     } else {
         block = direct_take(size, align, zeroed);
     }
-    purge_note_growth();
     return block;
 }
 

@@ -72,6 +72,7 @@ static void take(struct chunk *chunk, unsigned start, unsigned count) {
     chunk->free_units = run_whole_units(&chunk->free);
     fetch_sub_relaxed(&page_counters.dirty_bytes, (size_t)dirty << SLICE_SHIFT);
     fetch_add_relaxed(&page_counters.used_bytes, (size_t)count << SLICE_SHIFT);
+    fetch_add_relaxed(&page_counters.clean_taken_bytes, (size_t)(count - dirty) << SLICE_SHIFT);
 }
 
 /* The slices, all in use, enter the free map with the dirty bits they have now. */

@@ -18,43 +18,42 @@ enum { REFUSALS_MAX = 2 };
 static _Atomic(size_t) ask_again_at;
 
 /* The swing's state, all relaxed and each alone: threads that race may lose an update, which makes the budget a little smaller. */
-static _Atomic(size_t) peak;   /* live memory before it fell */
-static _Atomic(size_t) trough; /* the least since then */
-static _Atomic(size_t) swing;  /* how far it rose again from a trough, lately */
+static _Atomic(size_t) swing;         /* what giving back was regretted, fading */
+static _Atomic(size_t) purged_before; /* the counters when it was last looked at */
+static _Atomic(size_t) clean_before;
 
 static size_t live_bytes(void) {
     return load_relaxed(&page_counters.used_bytes) + load_relaxed(&page_counters.direct_bytes);
 }
 
+static size_t swing_limit(void) {
+    size_t most = option_get(OPTION_swing_max);
+    size_t share = live_bytes() >> SWING_SHIFT;
+    return most > share ? most : share;
+}
+
 size_t purge_budget(void) {
-    size_t share = live_bytes() >> option_get(OPTION_dirty_shift);
+    size_t live = live_bytes();
+    size_t share = live >> option_get(OPTION_dirty_shift);
     size_t least = option_get(OPTION_dirty_min);
     size_t swung = load_relaxed(&swing);
-    size_t most = option_get(OPTION_swing_max);
+    size_t most = swing_limit();
     swung = swung < most ? swung : most;
     least = least > swung ? least : swung;
     return share > least ? share : least;
 }
 
-void purge_note_growth(void) {
-    size_t live = live_bytes();
-    size_t low = load_relaxed(&trough);
-    size_t high = load_relaxed(&peak);
-    size_t risen = (live < high ? live : high) - low;
-    if (live > low && risen <= high && risen > load_relaxed(&swing)) {
-        store_relaxed(&swing, risen);
-    }
-    if (live >= high) {
-        store_relaxed(&peak, live);
-        store_relaxed(&trough, live);
-    }
-}
-
-static void note_shrinking(void) {
-    size_t live = live_bytes();
-    if (live < load_relaxed(&trough)) {
-        store_relaxed(&trough, live);
-    }
+/* What went back to the system and was needed again since the last look adds to the swing; the rest of it fades. */
+static void note_regret(void) {
+    size_t purged = load_relaxed(&page_counters.purged_bytes);
+    size_t clean = load_relaxed(&page_counters.clean_taken_bytes);
+    size_t given = purged - load_relaxed(&purged_before);
+    size_t taken = clean - load_relaxed(&clean_before);
+    size_t swung = load_relaxed(&swing) / 8 * 7 + (given < taken ? given : taken);
+    size_t limit = swing_limit();
+    store_relaxed(&swing, swung < limit ? swung : limit);
+    store_relaxed(&purged_before, purged);
+    store_relaxed(&clean_before, clean);
 }
 
 /* Runs are whole OS pages: units and large blocks are multiples of the OS page, whatever its size up to 64 KiB. */
@@ -107,12 +106,12 @@ bool purge_down_to(size_t keep) {
 }
 
 void purge_if_over_budget(void) {
-    note_shrinking();
+    if (load_relaxed(&page_counters.purged_bytes) != load_relaxed(&purged_before)) {
+        note_regret();
+    }
     size_t budget = purge_budget();
     size_t dirty = load_relaxed(&page_counters.dirty_bytes);
     if (dirty > budget && dirty >= load_relaxed(&ask_again_at)) {
-        /* What was kept was not enough or not needed: a swing that does not come again is forgotten step by step. */
-        store_relaxed(&swing, load_relaxed(&swing) / 8 * 7);
         (void)purge_down_to(budget / 2);
     }
 }

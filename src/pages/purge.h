@@ -10,12 +10,10 @@
 /*
  * Bytes that may stay free and dirty now: the largest of dirty_min, live >> dirty_shift, and the swing.
  *
- * The swing is how much the program has freed and then needed again: live memory fell from a peak to a trough and rose from there. A
- * program that frees everything once keeps nothing for it; one that works in rounds does not pay for every round in page faults.
+ * The swing is memory that went back to the system and was needed again soon after, fading with every purge. A program that frees
+ * everything once keeps nothing for it; one that works in rounds does not pay for every round in page faults.
  */
 size_t purge_budget(void);
-/* Called after memory was taken from chunks or mapped: notices a swing. */
-void purge_note_growth(void);
 /* Purges down to half the budget if the budget is exceeded. Cheap when it is not. Called after memory was given back. */
 void purge_if_over_budget(void);
 /* Purges until at most `keep` bytes are dirty, and unmaps chunks that are wholly free. Returns true when anything went back. */

@@ -5,7 +5,6 @@
 #include "slab/slab.h"
 #include "base/check.h"
 #include "pages/meta.h"
-#include "pages/purge.h"
 #include "platform/platform.h"
 
 _Static_assert(sizeof(struct slab) == UNIT_INFO_BYTES, "a slab header is a chunk's unit_info");
@@ -51,7 +50,6 @@ struct slab *slab_create(unsigned class_index, unsigned shard) {
         }
         return NULL;
     }
-    purge_note_growth();
     slab->words = words ? words : slab->inline_words;
     unsigned whole = class->blocks / 64;
     for (unsigned w = 0; w < whole; w++) {
