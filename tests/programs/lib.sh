@@ -118,7 +118,9 @@ prove_bound() {
     *libcollam*) names="$names|reallocarray|valloc|pvalloc|malloc_trim|mallinfo2?|malloc_info|malloc_stats|mallopt|_Zn[wa][a-zA-Z0-9_]*|_Zd[la][a-zA-Z0-9_]*" ;;
     esac
     # A line reads: PID: binding file USER [0] to TARGET [0]: normal symbol `NAME' [VERSION]
-    find "$trace" -type f -exec cat {} + | grep -aE "normal symbol \`($names)'" >"$trace.all" || true
+    # Threads of a process write at the same time: lines that ran into each other are of another form and say nothing.
+    find "$trace" -type f -exec cat {} + |
+        grep -aE "^ *[0-9]+:[[:space:]]+binding file [^ ]+ \[0\] to [^ ]+ \[0\]: normal symbol \`($names)'( \[[^] ]*\])?\$" >"$trace.all" || true
     while read -r target name; do
         bound_through "$target" "$name" || fail "$name was bound to $target: $(grep -aF "to $target [0]: normal symbol \`$name'" "$trace.all" | head -1)"
     done < <(awk -v lib="$LIB" '$7 != lib && $4 != lib { print $7, substr($11, 2, length($11) - 2) }' "$trace.all" |
