@@ -18,6 +18,8 @@
 /* The compiler forgets what it derived from the variable. */
 #define FORGET(variable) __asm__("" : "+r"(variable))
 #define EXPORT __attribute__((visibility("default")))
+/* For declarations of data on fast paths: -fvisibility concerns definitions only, and without it the address is loaded from a table. */
+#define HIDDEN __attribute__((visibility("hidden")))
 
 #ifdef COLLAM_DEBUG
 static const bool debug_checks = true;

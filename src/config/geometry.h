@@ -21,7 +21,10 @@ enum {
     CHUNK_SLICES = CHUNK_SIZE / SLICE_SIZE,
     CHUNK_UNITS = CHUNK_SIZE / UNIT_SIZE,
 
-    BLOCK_ALIGN = 16,            /* every block's alignment, at least */
+    BLOCK_ALIGN = 16,  /* every block's alignment, at least */
+    GRANULE_SHIFT = 4, /* where a block may begin: one bit of the page map each */
+    WORD_SHIFT = 10,   /* what one 64-bit word of those bits covers */
+    UNIT_WORDS = UNIT_SIZE >> WORD_SHIFT,
     SMALL_TABLE_MAX = 1024,      /* sizes up to here find their class in a table */
     SMALL_MAX = 32768,           /* sizes up to here live in slabs */
     LARGE_MAX = 1 << 20,         /* sizes up to here are runs in chunks; above, direct mappings */
@@ -41,6 +44,7 @@ enum {
 
 _Static_assert(2 * MAGAZINE_BYTES <= UNIT_SIZE, "a magazine never empties into two wholly free slabs");
 _Static_assert(LARGE_MAX <= CHUNK_SIZE, "a large block fits in one chunk");
+_Static_assert(BLOCK_ALIGN == 1 << GRANULE_SHIFT && 1 << WORD_SHIFT == 64 * BLOCK_ALIGN, "one bit per place where a block may begin");
 _Static_assert(SMALL_MAX <= UNIT_SIZE, "a slab holds at least one block");
 
 #endif

@@ -41,9 +41,10 @@ ALWAYS_INLINE void *fast_malloc(size_t size) {
 
 /*
  * What is always checked before a block enters a magazine (COLLAM_UNCHECKED_FREE leaves it out, to measure what it costs):
- * - a block begins at the address: the remainder of the division by the block size, see size_class.h;
- * - the block is not free in its slab: its bit, read without the lock, cannot change while the caller owns the block;
- * - the block is none of the two that this thread freed last in the class, and the memo does not recall it from the magazine.
+ * - the address is a multiple of 16, a block begins there, and the block is not free in its slab: its bit in the page map, read without
+ *   the lock, cannot change while the caller owns the block;
+ * - it is not in this thread's magazine already: the memo does not recall it from a slot in use, and the block freed last but one is
+ *   another (the memo cannot miss the last one).
  * What is wrong, or cannot be told here, goes to the slow path, which looks again. docs/SECURITY.md says what can pass.
  */
 #ifdef COLLAM_UNCHECKED_FREE
@@ -52,47 +53,37 @@ static const bool checked_free = false;
 static const bool checked_free = true;
 #endif
 
-/* The slot below the newest ones and the memo are looked at last: what they need stays in registers for the store that follows. */
-ALWAYS_INLINE bool free_is_suspect(const struct heap *heap, void *block, unsigned class_index, void **slot, unsigned *memo) {
-    uintptr_t address = (uintptr_t)block;
-    uint64_t scaled = block_scaled(address, class_index);
-    if (UNLIKELY(!block_begins(scaled, class_index)) ||
-        UNLIKELY(slab_is_free(slab_in(page_map_covered_chunk(address), address), block_index(scaled)))) {
-        return true;
-    }
-    *memo = memo_index(address, scaled);
-    /* Slots below the sentinel belong to another magazine or to the heap: readable, and a chance match only costs time. */
-    for (int i = 1; i <= NEWEST_CHECKED; i++) {
-        if (UNLIKELY(slot[-i] == block)) {
-            return true;
-        }
-    }
-    return UNLIKELY(*memo_slot(heap->memo[*memo], slot) == block);
-}
-
 ALWAYS_INLINE void fast_free(void *block, const char *call) {
     uintptr_t address = (uintptr_t)block;
-    if (UNLIKELY(!page_map_covers(address))) {
+    uintptr_t turned = checked_free ? page_map_turned(address) : address >> GRANULE_SHIFT;
+    if (UNLIKELY(!page_map_covers_turned(turned))) {
         slow_free(block, call);
         return;
     }
-    size_t class_index = page_map_class(address);
+    const bitmap_word *region = page_map_turned_region(turned);
     struct heap *heap = thread_heap;
+    unsigned class_index = region_class(region, address);
     void **slot = load_relaxed(&heap->top[class_index]);
     if (UNLIKELY(*slot == MAGAZINE_END)) {
         slow_free(block, call);
         return;
     }
-    unsigned memo;
     if (checked_free) {
-        if (UNLIKELY(free_is_suspect(heap, block, (unsigned)class_index, slot, &memo))) {
+        if (UNLIKELY(!region_is_out(region, address)) || UNLIKELY(slot[-2] == block)) {
             slow_free(block, call);
             return;
         }
-        heap->memo[memo] = memo_of_slot(slot);
+        uint16_t *memo = &heap->memo[memo_index(turned)];
+        unsigned then = *memo;
+        unsigned now = heap_offset(heap, slot);
+        if (UNLIKELY(*heap_slot(heap, then) == block && then < now)) {
+            slow_free(block, call);
+            return;
+        }
+        *memo = (uint16_t)now;
     }
     *slot = block;
-    FORGET(class_index); /* or the address of the top would be kept in a register of its own */
+    FORGET(heap); /* or the address of the top would be kept in a register of its own */
     store_relaxed(&heap->top[class_index], slot + 1);
 }
 

@@ -129,14 +129,10 @@ void *front_calloc(size_t count, size_t size) {
 
 /* The class of the block at the address if it lies in a slab, else 0. *bad: it does, but is no block in use. */
 static unsigned checked_class(uintptr_t address, bool *bad) {
-    *bad = false;
-    unsigned class_index = page_map_covers(address) ? page_map_class(address) : 0;
-    if (class_index) {
-        uint64_t scaled = block_scaled(address, class_index);
-        unsigned index = block_index(scaled);
-        *bad = !block_begins(scaled, class_index) || index >= size_classes[class_index].blocks || slab_is_free(slab_of(address), index) ||
-               heap_freed_lately(thread_heap, class_index, address);
-    }
+    const bitmap_word *region = page_map_region(address);
+    unsigned class_index = region_class(region, address);
+    *bad = class_index &&
+           (address % BLOCK_ALIGN != 0 || !region_is_out(region, address) || heap_freed_lately(thread_heap, class_index, address));
     return class_index;
 }
 

@@ -7,6 +7,7 @@
 #include "heap/bin.h"
 #include "heap/misuse.h"
 #include "pages/meta.h"
+#include "pages/page_map.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
 
@@ -150,10 +151,9 @@ static void **take_slots(struct heap *heap, unsigned capacity) {
     return slots;
 }
 
-static void memorise(struct heap *heap, unsigned class_index, void **slots, unsigned count) {
+static void memorise(struct heap *heap, void **slots, unsigned count) {
     for (unsigned i = 0; i < count; i++) {
-        uintptr_t address = (uintptr_t)slots[i];
-        heap->memo[memo_index(address, block_scaled(address, class_index))] = memo_of_slot(slots + i);
+        heap->memo[memo_index(page_map_turned((uintptr_t)slots[i]))] = (uint16_t)heap_offset(heap, slots + i);
     }
 }
 
@@ -178,7 +178,7 @@ static bool set_capacity(struct heap *heap, unsigned class_index, unsigned capac
             first[i] = NULL; /* no odd remains of another magazine */
         }
         first[capacity] = MAGAZINE_END;
-        memorise(heap, class_index, first, held);
+        memorise(heap, first, held);
     }
     store_relaxed(&heap->first[class_index], first);
     store_relaxed(&heap->capacity[class_index], (uint8_t)capacity);
@@ -191,15 +191,10 @@ static bool set_capacity(struct heap *heap, unsigned class_index, unsigned capac
     return true;
 }
 
-/* Returns the `count` oldest blocks of the magazine to the bins. */
-static void flush_oldest(struct heap *heap, unsigned class_index, unsigned count, const char *call) {
-    void *leaving[MAGAZINE_BLOCKS_MAX];
-    void **first = first_of(heap, class_index);
-    unsigned left = held_in(heap, class_index) - count;
-    __builtin_memcpy(leaving, first, count * sizeof *first);
-    __builtin_memmove(first, first + count, left * sizeof *first);
-    memorise(heap, class_index, first, left);
-    store_relaxed(real_top(heap, class_index), first + left);
+/* Returns the `count` newest blocks of the magazine to the bins. The older ones stay where they are, and so need not be remembered anew. */
+static void flush_newest(struct heap *heap, unsigned class_index, unsigned count, const char *call) {
+    void **leaving = first_of(heap, class_index) + held_in(heap, class_index) - count;
+    store_relaxed(real_top(heap, class_index), leaving);
     unsigned bad = bin_put(class_index, leaving, count);
     for (unsigned i = 0; i < bad; i++) {
         misuse_examine(call, (uintptr_t)leaving[i]);
@@ -214,7 +209,7 @@ static COLD void rebalance(struct heap *heap, const char *call) {
             continue;
         }
         if (held_in(heap, c)) {
-            flush_oldest(heap, c, held_in(heap, c), call);
+            flush_newest(heap, c, held_in(heap, c), call);
         }
         (void)set_capacity(heap, c, 0);
     }
@@ -262,7 +257,7 @@ static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
         __builtin_memmove(first, first + want - got, got * sizeof *first);
     }
     void *block = first[got - 1];
-    memorise(heap, class_index, first, got - 1);
+    memorise(heap, first, got - 1);
     store_relaxed(real_top(heap, class_index), first + got - 1);
     heap_check(heap);
     return block;
@@ -287,7 +282,7 @@ static NOINLINE bool make_room(struct heap *heap, unsigned class_index, const ch
         }
         /* A thread that frees more than it takes starts again with small refills. */
         heap->refills[class_index] = heap->refills[class_index] < STREAK ? heap->refills[class_index] : STREAK - 1;
-        flush_oldest(heap, class_index, (held + 1) / 2, call);
+        flush_newest(heap, class_index, (held + 1) / 2, call);
     }
     heap_check(heap);
     return true;
@@ -303,7 +298,7 @@ void heap_put(struct heap *heap, unsigned class_index, void *block, const char *
     }
     void **slot = load_relaxed(top);
     *slot = block;
-    memorise(heap, class_index, slot, 1);
+    memorise(heap, slot, 1);
     store_relaxed(top, slot + 1);
 }
 
@@ -313,13 +308,8 @@ bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t addres
         return false;
     }
     void **top = load_relaxed(real_top(heap, class_index));
-    for (unsigned i = 1; i <= NEWEST_CHECKED && top - i >= first; i++) {
-        if (top[-(int)i] == (void *)address) {
-            return true;
-        }
-    }
-    void *const *then = memo_slot(heap->memo[memo_index(address, block_scaled(address, class_index))], top);
-    return then >= (void *const *)first && *then == (void *)address;
+    void **then = heap_slot(heap, heap->memo[memo_index(page_map_turned(address))]);
+    return (then >= first && then < top && *then == (void *)address) || (top - first >= 2 && top[-2] == (void *)address);
 }
 
 static bool flush_everything(struct heap *heap) {
@@ -327,7 +317,7 @@ static bool flush_everything(struct heap *heap) {
     for (unsigned c = 1; c < CLASS_COUNT; c++) {
         unsigned held = held_in(heap, c);
         if (held) {
-            flush_oldest(heap, c, held, "free");
+            flush_newest(heap, c, held, "free");
             any = true;
         }
     }

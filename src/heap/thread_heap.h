@@ -26,14 +26,14 @@
 
 typedef _Atomic(void **) magazine_top;
 
-enum { CAPACITY_FIRST = 6, NEWEST_CHECKED = 2, MEMO_SLOTS = 1024, MEMO_REACH = 256, MAGAZINE_SIZES = 8, HEAP_ARENA_BYTES = 60 << 10 };
+enum { CAPACITY_FIRST = 6, MEMO_SLOTS = 1024, MAGAZINE_SIZES = 8, HEAP_ARENA_BYTES = 60 << 10 };
 
 #define MAGAZINE_END ((void *)1)
 
 struct heap {
     magazine_top top[CLASS_TABLE]; /* (shared) first, so that free finds it without an offset */
     uint8_t class_by_step[CLASS_STEP_MAX + 7];
-    uint8_t memo[MEMO_SLOTS];               /* by hash of a block: low bits of the slot it was put in last (see memo_slot) */
+    uint16_t memo[MEMO_SLOTS];              /* by hash of a block: the slot it was put in last, in bytes from the heap's start */
     magazine_top kept[CLASS_TABLE];         /* (shared) the real tops while watched */
     magazine_top first[CLASS_TABLE];        /* (shared) start of the magazine; NULL: none yet */
     _Atomic(uint8_t) capacity[CLASS_TABLE]; /* (shared) blocks that fit */
@@ -52,12 +52,12 @@ struct heap {
     struct heap *next_idle;      /* in the list of heaps without a thread (LOCK_HEAPS) */
 };
 
-_Static_assert(sizeof(struct heap) >= MEMO_REACH * sizeof(void *), "a look below the first magazine meets the heap, not unmapped memory");
+_Static_assert(sizeof(struct heap) + HEAP_ARENA_BYTES <= UINT16_MAX + 1, "the memo can name every slot");
 
-extern __thread struct heap *thread_heap __attribute__((tls_model("initial-exec")));
+extern __thread struct heap *thread_heap HIDDEN __attribute__((tls_model("initial-exec")));
 
 /* Stands in for the heap of a thread that has none; never written to. */
-extern struct heap no_heap;
+extern struct heap no_heap HIDDEN;
 
 /* The calling thread's heap, made now if need be. NULL when the thread is ending or there is no memory: work without one. */
 struct heap *heap_of_thread(void);
@@ -73,24 +73,23 @@ void heap_set_arrival_hook(void (*hook)(void));
 void *heap_take(struct heap *heap, unsigned class_index);
 /* Caches a block that the caller has checked. Blocks found bad while making room are handed to misuse_examine under the name `call`. */
 void heap_put(struct heap *heap, unsigned class_index, void *block, const char *call);
-/* True when the block waits in the magazine of its class, as far as the newest slots and the memo tell. */
+/* True when the block waits in the magazine of its class, as far as the memo and the newest slots tell. */
 bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t address);
 
 /*
- * The memo finds a block that was freed twice wherever in the magazine it stands: memo[hash(block)] is the slot it was put in, modulo 256,
- * which is more than a magazine has. A stale or overwritten entry leads to a slot that holds something else, or the slow path finds that
- * the slot is not in use, so nothing is ever reported wrongly; a double free is missed when another block with the same hash was freed
- * in between (1 in 1024 for each), and when a refill put the block into the magazine, since that writes no memo.
+ * The memo finds a block that was freed twice wherever in the magazine it stands: memo[hash(block)] is the slot it was put in. A stale
+ * or overwritten entry leads to a slot that holds something else, or to one above the top, or the slow path finds that the block is not
+ * there, so nothing is ever reported wrongly; a double free is missed when another block with the same hash was put into a magazine in
+ * between (1 in 1024 for each).
  */
-ALWAYS_INLINE unsigned memo_index(uintptr_t address, uint64_t scaled) {
-    return (block_index(scaled) + (unsigned)(address >> UNIT_SHIFT) * 9) & (MEMO_SLOTS - 1);
+ALWAYS_INLINE unsigned memo_index(uintptr_t turned) {
+    return ((unsigned)turned ^ (unsigned)turned >> 10) % MEMO_SLOTS;
 }
-ALWAYS_INLINE uint8_t memo_of_slot(void *const *slot) {
-    return (uint8_t)((uintptr_t)slot / sizeof *slot);
+ALWAYS_INLINE void **heap_slot(struct heap *heap, unsigned offset) {
+    return (void **)(void *)((char *)heap + offset);
 }
-/* The slot below `slot`, by 1 to 256, that the memo means. */
-ALWAYS_INLINE void *const *memo_slot(uint8_t memo, void *const *slot) {
-    return slot - 1 - (uint8_t)(memo_of_slot(slot) - 1 - memo);
+ALWAYS_INLINE unsigned heap_offset(const struct heap *heap, void *const *slot) {
+    return (unsigned)((uintptr_t)slot - (uintptr_t)heap);
 }
 
 /* Makes every call of this thread, and of threads that get a heap from now on, take the slow path and be counted. */

@@ -147,8 +147,7 @@ static struct chunk *enter(char *base, void *region, bool *region_used) {
 
 /* One mapping for the first chunk, the first region of the page map and the first metadata, so that starting costs two system calls. */
 static struct chunk *enter_first(void) {
-    size_t region_size = align_up(sizeof(struct region), UNIT_SIZE);
-    size_t size = 2 * (size_t)CHUNK_SIZE + region_size;
+    size_t size = 2 * (size_t)CHUNK_SIZE + (size_t)REGION_BYTES;
     char *start = platform_map(size, platform_page_size());
     if (start == NULL) {
         return NULL;
@@ -158,11 +157,11 @@ static struct chunk *enter_first(void) {
     char *region = base + CHUNK_SIZE;
     bool region_used = false;
     size_t head = (size_t)(base - start);
-    size_t tail = size - head - CHUNK_SIZE - region_size;
+    size_t tail = size - head - CHUNK_SIZE - REGION_BYTES;
     if (head > tail) {
         meta_donate(start, head);
     } else {
-        meta_donate(region + region_size, tail);
+        meta_donate(region + REGION_BYTES, tail);
     }
     struct chunk *chunk = enter(base, region, &region_used);
     if (chunk) {

@@ -23,6 +23,6 @@ struct page_counters {
     _Atomic(size_t) purge_calls;       /* how often (any) */
 };
 
-extern struct page_counters page_counters;
+extern struct page_counters page_counters HIDDEN;
 
 #endif

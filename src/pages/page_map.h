@@ -1,18 +1,30 @@
 /*
  * Purpose: from an address to what collam knows about it, without reading memory near the address.
- * Layer: pages. Written under the chunk lock, read by everybody.
+ * Layer: pages. Roots, classes and chunks are written under the chunk lock; the bits of `out` under the lock of the bin that owns the
+ * slab. Read by everybody.
  *
- *   address bits   63......38 | 37.........21 | 20..16 | 15......0
- *                  root index | chunk in region | unit  | offset in unit
+ *   address bits   63.......30 | 29..21 | 20..16 | 15..10 | 9..4 | 3..0
+ *                  root index  | chunk  | unit   | word   | bit  | 0 where a block begins
  *
- *   page_map_root[512 or 1024] -> region of 256 GiB: [ one byte of size class per 64 KiB unit: 4 MiB | one pointer per chunk: 1 MiB ]
+ *   page_map.root[2^17 or 2^18] -> region of 1 GiB
+ *       class_of_unit[]  one byte per 64 KiB: 0 = no slab (free, large, direct, foreign), else the size class of the slab that fills it
+ *       chunks[512]      descriptor of each 2 MiB chunk, or NULL
+ *       out[2^20]        one bit per 16 bytes: set = a block of a slab begins here, and it is out (in the program's hands, or in a
+ *                        magazine); clear = no block begins here, or it is free in its slab
  *
- * Root entries are biased: entry + (address >> 16) is the address of the class byte. Before a region is made its entry leads to a
- * region of zeros in .bss, so a look-up of any address it covers is valid from the first instruction on and yields class 0.
- * Only touched pages of a region cost memory: one 4 KiB page of class bytes covers 256 MiB, one of chunk pointers 1 GiB.
+ * A region is known by the address of its bits, which its head lies before. A root is their distance from the array of roots, before which
+ * lies the head for addresses that have no region: class 0 everywhere, no chunk. So the map is valid as the loader leaves it, without a
+ * relocation, and a look-up needs no test.
  *
- * Class bytes: 0 = no slab (free, large, direct, foreign or NULL), else the size class of the slab that fills the unit.
- * Relaxed loads suffice: whoever frees a block got it through something that happens after the slab was made.
+ *   page_map:  | head of nothing | root[0] root[1] ...          region:  | head: classes, chunks | out[0] out[1] ...
+ *                                ^ a root of 0 leads here                                        ^ other roots lead here
+ *
+ * One bit answers three questions of free at once: a block begins at the address, it lies in the slab's blocks and not in its tail, and
+ * it has not been given back already. A fresh slab has no bits to set, since all its blocks are free.
+ *
+ * Only touched pages of a region cost memory: one 4 KiB page of bits covers 512 KiB, one of classes 256 MiB, one of chunks all of it.
+ * Relaxed loads suffice: whoever frees a block got it through something that happens after the slab was made and the bit set; other
+ * threads' changes of neighbouring bits do not touch the block's own.
  */
 #ifndef COLLAM_PAGES_PAGE_MAP_H
 #define COLLAM_PAGES_PAGE_MAP_H
@@ -24,52 +36,111 @@
 struct chunk;
 
 enum {
-    REGION_SHIFT = 38,
+    REGION_SHIFT = 30,
 
 #if defined(__x86_64__)
-    PAGE_MAP_ROOTS = 512, /* the kernel gives addresses below 2^47 */
+    ADDRESS_BITS = 47, /* the kernel gives addresses below 2^47 */
 #else
-    PAGE_MAP_ROOTS = 1024, /* below 2^48 */
+    ADDRESS_BITS = 48,
 #endif
 
-    REGION_UNIT_SHIFT = REGION_SHIFT - UNIT_SHIFT,
-    REGION_CHUNK_SHIFT = REGION_SHIFT - CHUNK_SHIFT
+    PAGE_MAP_ROOTS = 1 << (ADDRESS_BITS - REGION_SHIFT),
+    REGION_UNITS = 1 << (REGION_SHIFT - UNIT_SHIFT),
+    REGION_CHUNKS = 1 << (REGION_SHIFT - CHUNK_SHIFT),
+    REGION_WORDS = 1 << (REGION_SHIFT - WORD_SHIFT),
 };
 
 typedef _Atomic(unsigned char) class_byte;
+typedef _Atomic(uint64_t) bitmap_word;
 
-struct region {
-    class_byte class_of_unit[1 << REGION_UNIT_SHIFT];
-    _Atomic(struct chunk *) chunks[1 << REGION_CHUNK_SHIFT];
+struct region_head {
+    class_byte class_of_unit[REGION_UNITS];
+    _Atomic(struct chunk *) chunks[REGION_CHUNKS];
 };
 
-extern _Atomic(uintptr_t) page_map_root[PAGE_MAP_ROOTS];
-extern _Atomic(uintptr_t) page_map_chunk_root[PAGE_MAP_ROOTS]; /* the same to the chunk pointers: entry + (address >> 21) * 8 */
+struct region {
+    struct region_head head;
+    bitmap_word out[REGION_WORDS];
+};
 
-/* The functions below that take an address need page_map_covers(address), unless they say otherwise. */
+/* Whole OS pages, whatever their size. */
+enum { REGION_BYTES = (sizeof(struct region) + UNIT_SIZE - 1) / UNIT_SIZE * UNIT_SIZE };
+
+struct page_map {
+    struct region_head nothing; /* never written: reading it maps the kernel's shared zero page only */
+    _Atomic(uintptr_t) root[PAGE_MAP_ROOTS];
+};
+
+_Static_assert(offsetof(struct region, out) == sizeof(struct region_head), "the head lies right before the bits");
+_Static_assert(offsetof(struct page_map, root) == sizeof(struct region_head), "the head lies right before the roots");
+
+extern struct page_map page_map HIDDEN;
+
+/* The address with its low four bits moved to the top: one comparison then finds both that it is in range and that it is aligned. */
+ALWAYS_INLINE uintptr_t page_map_turned(uintptr_t address) {
+    return address >> GRANULE_SHIFT | address << (64 - GRANULE_SHIFT);
+}
+
+/* False for addresses out of range, and for a turned address that was no multiple of 16. */
+ALWAYS_INLINE bool page_map_covers_turned(uintptr_t turned) {
+    return turned >> (REGION_SHIFT - GRANULE_SHIFT) < PAGE_MAP_ROOTS;
+}
+
 ALWAYS_INLINE bool page_map_covers(uintptr_t address) {
-    return (address >> REGION_SHIFT) < PAGE_MAP_ROOTS;
+    return address >> REGION_SHIFT < PAGE_MAP_ROOTS;
 }
 
+/* The region of a turned address that is covered. */
+ALWAYS_INLINE bitmap_word *page_map_turned_region(uintptr_t turned) {
+    uintptr_t roots = (uintptr_t)page_map.root;
+    FORGET(roots); /* so that one register serves both the load and the addition */
+    uintptr_t distance = load_relaxed((_Atomic(uintptr_t) *)roots + (turned >> (REGION_SHIFT - GRANULE_SHIFT)));
+    bitmap_word *region = (bitmap_word *)(roots + distance);
+    FORGET(region);
+    return region;
+}
+
+/* The region of any address. */
+ALWAYS_INLINE bitmap_word *page_map_region(uintptr_t address) {
+    /* Acquire pairs with the release in page_map_prepare: whoever sees the region sees it zeroed. */
+    uintptr_t distance = page_map_covers(address) ? load_acquire(&page_map.root[address >> REGION_SHIFT]) : 0;
+    return (bitmap_word *)((uintptr_t)page_map.root + distance);
+}
+
+/* Index into an array of the region with one element per 2^shift bytes of address. */
+ALWAYS_INLINE size_t region_index(uintptr_t address, unsigned shift) {
+    uint32_t low = (uint32_t)(address << (32 - REGION_SHIFT));
+    FORGET(low); /* one shift serves all arrays */
+    return low >> (shift + 32 - REGION_SHIFT);
+}
+ALWAYS_INLINE struct region_head *region_head(const bitmap_word *region) {
+    return (struct region_head *)(uintptr_t)region - 1;
+}
+ALWAYS_INLINE unsigned region_class(const bitmap_word *region, uintptr_t address) {
+    size_t unit = region_index(address, UNIT_SHIFT);
+    FORGET(unit); /* or the head's offset would be added to it, instead of standing in the load */
+    return load_relaxed(&region_head(region)->class_of_unit[unit]);
+}
+/* The class at the address is not 0. */
+ALWAYS_INLINE bool region_is_out(const bitmap_word *region, uintptr_t address) {
+    return load_relaxed(&region[region_index(address, WORD_SHIFT)]) >> (page_map_turned(address) % 64) & 1;
+}
+ALWAYS_INLINE struct chunk *region_chunk(const bitmap_word *region, uintptr_t address) {
+    /* Acquire pairs with the release in page_map_set_chunk: whoever sees a chunk sees its descriptor. */
+    return load_acquire(&region_head(region)->chunks[region_index(address, CHUNK_SHIFT)]);
+}
+
+/* The size class of the slab the address lies in, or 0. For any address. */
 ALWAYS_INLINE unsigned page_map_class(uintptr_t address) {
-    uintptr_t biased = load_relaxed(&page_map_root[address >> REGION_SHIFT]);
-    return load_relaxed((class_byte *)(biased + (address >> UNIT_SHIFT)));
+    return region_class(page_map_region(address), address);
 }
-
-/* The chunk that the address lies in, or NULL. The address must be covered. */
-ALWAYS_INLINE struct chunk *page_map_covered_chunk(uintptr_t address) {
-    /* Acquire pairs with the releases in page_map_prepare and page_map_set_chunk: whoever sees a chunk sees its descriptor. */
-    uintptr_t biased = load_acquire(&page_map_chunk_root[address >> REGION_SHIFT]);
-    return load_acquire((_Atomic(struct chunk *) *)(biased + (address >> CHUNK_SHIFT) * sizeof(struct chunk *)));
-}
-
-/* The same for any address. */
+/* The chunk that the address lies in, or NULL. For any address. */
 ALWAYS_INLINE struct chunk *page_map_chunk(uintptr_t address) {
-    return page_map_covers(address) ? page_map_covered_chunk(address) : NULL;
+    return region_chunk(page_map_region(address), address);
 }
 
-/* Makes the region of the address exist. False when there is no memory for it. `memory` may hold a fresh zeroed struct region to be used
- * (NULL: one is mapped); *used tells whether it was. Chunk lock. */
+/* Makes the region of the address exist. False when there is no memory for it, or the address is out of range. `memory` may hold
+ * REGION_BYTES of fresh zeros to be used (NULL: one is mapped); *used tells whether it was. Chunk lock. */
 bool page_map_prepare(uintptr_t address, void *memory, bool *used);
 /* Chunk lock; the region exists. */
 void page_map_set_chunk(uintptr_t address, struct chunk *chunk);

@@ -9,13 +9,24 @@
     (MAGAZINE_BYTES / (bytes) > MAGAZINE_BLOCKS_MAX ? MAGAZINE_BLOCKS_MAX : MAGAZINE_BYTES / (bytes) < 1 ? 1 : MAGAZINE_BYTES / (bytes))
 
 const struct size_class size_classes[CLASS_COUNT] = {
-#define CLASS(index, bytes) [index] = {(bytes), BLOCKS(bytes), (BLOCKS(bytes) + 63) / 64, CACHE(bytes)},
+#define CLASS(index, bytes) [index] = {(bytes), BLOCKS(bytes), CACHE(bytes), 64 % ((bytes) / BLOCK_ALIGN)},
 #include "slab/size_class.def"
 #undef CLASS
 };
 
 const uint32_t class_reciprocal[CLASS_TABLE] = {
 #define CLASS(index, bytes) [index] = (uint32_t)((((uint64_t)1 << 32) + (bytes)-1) / (bytes)),
+#include "slab/size_class.def"
+#undef CLASS
+};
+
+/* The sum of 2^(k * granules) for all k that keep it in the word, as a geometric series. */
+#define GRANULES(bytes) ((bytes) / BLOCK_ALIGN)
+#define POWER(exponent) ((unsigned __int128)1 << (exponent))
+#define PATTERN(g) (uint64_t)((POWER(((63 / (g)) + 1) * (g)) - 1) / (POWER(g) - 1))
+
+const uint64_t class_pattern[CLASS_TABLE] = {
+#define CLASS(index, bytes) [index] = GRANULES(bytes) >= 64 ? 1 : PATTERN(GRANULES(bytes) >= 64 ? 63 : GRANULES(bytes)),
 #include "slab/size_class.def"
 #undef CLASS
 };

@@ -17,14 +17,19 @@ enum { CLASS_COUNT = 61, CLASS_TABLE = 64, CLASS_STEP_MAX = SMALL_TABLE_MAX / BL
 struct size_class {
     uint16_t size;
     uint16_t blocks; /* in a slab */
-    uint16_t words;  /* of a slab's bitmap */
     uint16_t cache;  /* blocks a magazine may hold at most */
+    uint16_t step;   /* by how much the first block of a word lies before that of the word below: 64 modulo the granules of a block */
 };
 
-extern const struct size_class size_classes[CLASS_COUNT];
-extern const uint32_t class_reciprocal[CLASS_TABLE];
+/* Classes of at least this size have at most one block in each word of the page map's bits, and at most 64 in a slab. */
+enum { FEW_BLOCKS_SIZE = 64 * BLOCK_ALIGN };
+
+extern const struct size_class size_classes[CLASS_COUNT] HIDDEN;
+extern const uint32_t class_reciprocal[CLASS_TABLE] HIDDEN;
+/* Where blocks begin in a word of the page map's bits, when one begins at its first. */
+extern const uint64_t class_pattern[CLASS_TABLE] HIDDEN;
 /* Class of a size <= SMALL_TABLE_MAX, by (size + 15) / 16. */
-extern const uint8_t class_by_step[CLASS_STEP_MAX];
+extern const uint8_t class_by_step[CLASS_STEP_MAX] HIDDEN;
 
 /* SMALL_TABLE_MAX < size <= SMALL_MAX */
 ALWAYS_INLINE unsigned size_class_medium(size_t size) {

@@ -4,10 +4,10 @@
  */
 #include "slab/slab.h"
 #include "base/check.h"
-#include "pages/meta.h"
 #include "platform/platform.h"
 
 _Static_assert(sizeof(struct slab) == UNIT_INFO_BYTES, "a slab header is a chunk's unit_info");
+_Static_assert(UNIT_SIZE / FEW_BLOCKS_SIZE <= 64, "few blocks fit in one word");
 
 static const struct size_class *class_of(const struct slab *slab) {
     return &size_classes[slab_class(slab)];
@@ -17,51 +17,42 @@ char *slab_base(const struct slab *slab) {
     return chunk_unit_base(chunk_of_unit_info(slab), unit_of_unit_info(slab));
 }
 
+static bool has_few_blocks(const struct slab *slab) {
+    return slab->blocks <= UNIT_SIZE / FEW_BLOCKS_SIZE;
+}
+
 void slab_check(const struct slab *slab) {
     if (!debug_checks) {
         return;
     }
-    unsigned free = 0;
-    for (unsigned w = 0; w < class_of(slab)->words; w++) {
-        free += (unsigned)__builtin_popcountll(load_relaxed(&slab->words[w]));
-        CHECK(w >= slab->hint || load_relaxed(&slab->words[w]) == 0);
+    unsigned set = 0;
+    for (unsigned w = 0; w < UNIT_WORDS; w++) {
+        set += (unsigned)__builtin_popcountll(load_relaxed(&slab->out[w]));
     }
-    unsigned spare = slab->blocks % 64 ? 1 : 0;
-    CHECK(free == slab->free + spare && slab->free <= slab->blocks);
-    for (unsigned i = slab->fresh; i < slab->blocks; i++) {
-        CHECK(slab_is_free(slab, i));
+    unsigned out = 0;
+    unsigned granules = class_of(slab)->size / BLOCK_ALIGN;
+    for (unsigned i = 0; i < slab->blocks; i++) {
+        unsigned at = i * granules;
+        bool is_out = load_relaxed(&slab->out[at / 64]) >> at % 64 & 1;
+        out += is_out;
+        CHECK(!is_out || at + granules <= slab->fresh);
+        CHECK(!has_few_blocks(slab) || (slab->few_free >> i & 1) != is_out);
+        CHECK(has_few_blocks(slab) || is_out || at / 64 >= slab->hint);
     }
+    CHECK(set == out && slab->free == slab->blocks - out);
 }
 
 struct slab *slab_create(unsigned class_index, unsigned shard) {
     const struct size_class *class = &size_classes[class_index];
-    bitmap_word *words = NULL;
-    size_t bitmap = class->words * sizeof *words;
-    if (bitmap > sizeof((struct slab *)NULL)->inline_words) {
-        words = meta_small(bitmap);
-        if (words == NULL) {
-            return NULL;
-        }
-    }
     struct slab *slab = chunk_take_unit(class_index);
     if (slab == NULL) {
-        if (words) {
-            meta_small_free(words, bitmap);
-        }
         return NULL;
     }
-    slab->words = words ? words : slab->inline_words;
-    unsigned whole = class->blocks / 64;
-    for (unsigned w = 0; w < whole; w++) {
-        store_relaxed(&slab->words[w], ~(uint64_t)0);
-    }
-    if (class->blocks % 64) {
-        /* The bit after the last block is set for good: whoever frees an address in the unit's tail meets a block that is free already. No
-         * claim reaches it, since lower bits are taken first and only as many as there are blocks. */
-        store_relaxed(&slab->words[whole], ((uint64_t)2 << (class->blocks % 64)) - 1);
-    }
+    uintptr_t base = (uintptr_t)slab_base(slab);
+    slab->out = page_map_region(base) + region_index(base, WORD_SHIFT);
     slab->blocks = class->blocks;
     slab->free = class->blocks;
+    slab->few_free = ~(uint64_t)0 >> (class->blocks < 64 ? 64 - class->blocks : 0);
     slab->fresh = 0;
     slab->hint = 0;
     slab->fullness = 0;
@@ -73,48 +64,91 @@ struct slab *slab_create(unsigned class_index, unsigned shard) {
 void slab_destroy(struct slab *slab) {
     slab_check(slab);
     ASSERT(slab->free == slab->blocks && !list_contains(&slab->node));
-    const struct size_class *class = class_of(slab);
     /* In whole pages, because only those can be purged. */
-    unsigned touched = (unsigned)(align_up((size_t)slab->fresh * class->size, platform_page_size()) >> SLICE_SHIFT);
-    if (slab->words != slab->inline_words) {
-        meta_small_free(slab->words, class->words * sizeof *slab->words);
-    }
-    slab->words = NULL;
-    store_relaxed(&slab->inline_words[0], 0);
-    store_relaxed(&slab->inline_words[1], 0);
-    store_relaxed(&slab->inline_words[2], 0);
+    unsigned touched = (unsigned)(align_up((size_t)slab->fresh << GRANULE_SHIFT, platform_page_size()) >> SLICE_SHIFT);
+    slab->out = NULL;
+    slab->few_free = 0;
+    slab->fresh = 0;
     slab->free = 0;
     slab->blocks = 0;
     store_relaxed(&slab->owner, (uint16_t)slab_owner(slab_shard(slab), 0));
     chunk_give_unit(slab, touched);
 }
 
+static void note_fresh(struct slab *slab, unsigned end) {
+    if (end > slab->fresh) {
+        slab->fresh = (uint16_t)end;
+    }
+}
+
+/* At most 64 blocks: the lowest free one is the lowest bit. */
+static void claim_few(struct slab *slab, void **end, unsigned count) {
+    char *base = slab_base(slab);
+    unsigned size = class_of(slab)->size;
+    uint64_t free = slab->few_free;
+    unsigned offset = 0;
+    for (; count; count--) {
+        offset = lowest_bit(free) * size;
+        free &= free - 1;
+        *--end = base + offset;
+        bitmap_word *word = &slab->out[offset >> WORD_SHIFT];
+        store_relaxed(word, load_relaxed(word) | (uint64_t)1 << (offset >> GRANULE_SHIFT) % 64);
+    }
+    slab->few_free = free;
+    note_fresh(slab, (offset + size) >> GRANULE_SHIFT);
+}
+
+/*
+ * Word by word: the class's pattern, moved to where the word's first block begins, has a bit wherever a block begins; those that are clear
+ * in `out` are free. What would begin in the unit's tail is never reached, since lower blocks are taken first and there are `count` of
+ * them.
+ */
+static void claim_many(struct slab *slab, void **end, unsigned count) {
+    char *base = slab_base(slab);
+    unsigned class_index = slab_class(slab);
+    unsigned size = size_classes[class_index].size;
+    unsigned granules = size >> GRANULE_SHIFT;
+    unsigned step = size_classes[class_index].step;
+    uint64_t pattern = class_pattern[class_index];
+    unsigned w = slab->hint;
+    unsigned offset = w << WORD_SHIFT;
+    unsigned first = (block_index((uint64_t)(offset + size - 1) * class_reciprocal[class_index]) * size - offset) >> GRANULE_SHIFT;
+    unsigned at;
+    for (;;) {
+        uint64_t word = load_relaxed(&slab->out[w]);
+        uint64_t free = pattern << first & ~word;
+        uint64_t taken = free;
+        char *word_base = base + ((size_t)w << WORD_SHIFT);
+        at = 0;
+        while (free && count) {
+            at = lowest_bit(free);
+            free &= free - 1;
+            *--end = word_base + ((size_t)at << GRANULE_SHIFT);
+            count--;
+        }
+        store_relaxed(&slab->out[w], word | (taken & ~free));
+        if (count == 0) {
+            slab->hint = (uint8_t)(free || w == UNIT_WORDS - 1 ? w : w + 1);
+            break;
+        }
+        w++;
+        first = first < step ? first + granules - step : first - step;
+    }
+    note_fresh(slab, 64 * w + at + granules);
+}
+
 unsigned slab_claim(struct slab *slab, void **end, unsigned want) {
     slab_check(slab);
-    char *base = slab_base(slab);
-    size_t size = class_of(slab)->size;
     unsigned claimed = want < slab->free ? want : slab->free;
-    unsigned left = claimed;
-    unsigned w = slab->hint;
-    unsigned index = 0;
-    while (left) {
-        uint64_t word = load_relaxed(&slab->words[w]);
-        char *first = base + (size_t)w * 64 * size;
-        while (word && left) {
-            index = lowest_bit(word);
-            *--end = first + index * size;
-            word &= word - 1;
-            left--;
-        }
-        store_relaxed(&slab->words[w], word);
-        index += w * 64;
-        w += word == 0;
+    if (claimed == 0) {
+        return 0;
     }
-    slab->hint = (uint8_t)w;
+    if (has_few_blocks(slab)) {
+        claim_few(slab, end, claimed);
+    } else {
+        claim_many(slab, end, claimed);
+    }
     slab->free = (uint16_t)(slab->free - claimed);
-    if (claimed && index >= slab->fresh) {
-        slab->fresh = (uint16_t)(index + 1);
-    }
     slab_check(slab);
     return claimed;
 }

@@ -1,14 +1,16 @@
 /*
- * Purpose: a slab is one 64 KiB unit cut into blocks of one size class; what is free is one bit per block, kept out of line.
+ * Purpose: a slab is one 64 KiB unit cut into blocks of one size class; which of them are out is told by the bits of the page map.
  * Layer: slab. Owner: the bin (shard, class) the slab belongs to; every function here is called under that bin's lock unless it says
  * otherwise. Nothing is ever written into the unit itself.
  *
- *   struct slab (64 bytes, in the chunk descriptor)        bitmap: set = free, here or in `inline_words`
- *   | list node | words -> | inline_words[3] | counts |  ->  | 64 blocks | 64 blocks | ...
+ *   struct slab (64 bytes, in the chunk descriptor)     page map: a bit per 16 bytes; set = a block begins here and is out
+ *   | list node | out -> | few_free | counts |      ->  | 1 KiB | 1 KiB | ... 64 words for the unit
  *
- * A block is in exactly one state: free here (bit set), or out (bit clear): in some thread's magazine or in the program's hands.
+ * A block is in exactly one state: free here (bit clear), or out (bit set): in some thread's magazine or in the program's hands.
+ * Slabs of at most 64 blocks keep their free blocks in few_free as well, where the lowest is found without a search.
  *
- * Invariants (slab_check): free == set bits; free <= blocks; blocks at index >= fresh were never handed out and are free.
+ * Invariants (slab_check): free == blocks - set bits; no bit is set but where a block begins; blocks that end beyond `fresh` were never
+ * handed out; no block that begins in words before `hint` is free; few_free has the clear bits of the blocks, if there are few.
  */
 #ifndef COLLAM_SLAB_SLAB_H
 #define COLLAM_SLAB_SLAB_H
@@ -19,20 +21,19 @@
 #include "pages/page_map.h"
 #include "slab/size_class.h"
 
-/* Written under the bin's lock, relaxed; read relaxed without it by checks on a block that the caller owns (its bit does not change). */
-typedef _Atomic(uint64_t) bitmap_word;
-
 struct slab {
-    struct list_node node; /* in one of its bin's lists while any block is free */
-    bitmap_word *words;
-    bitmap_word inline_words[3];
+    struct list_node node;   /* in one of its bin's lists while any block is free */
+    bitmap_word *out;        /* the unit's words in the page map. Written under the bin's lock, relaxed; read relaxed without it by checks
+                              * on a block that the caller owns (its bit does not change) */
+    uint64_t few_free;       /* bit per block: free; only of slabs with at most 64 blocks */
     _Atomic(uint16_t) owner; /* shard << 8 | class, class 0 while the unit is no slab. Read without the lock to find the bin and
                               * confirmed under it: one word, since class and shard read one after the other may be of two lives */
     uint8_t fullness;        /* which list of the bin it stands in */
-    uint8_t hint;            /* no set bit in words before this one */
+    uint8_t hint;            /* no free block begins in words before this one; only of slabs with more than 64 blocks */
     uint16_t free;
-    uint16_t fresh;
+    uint16_t fresh; /* granules from the start of the unit that may have been written to */
     uint16_t blocks;
+    unsigned char unused[22];
 };
 
 _Static_assert(sizeof(struct slab) == 64, "one cache line in the chunk descriptor");
@@ -53,51 +54,50 @@ struct slab *slab_create(unsigned class_index, unsigned shard);
 void slab_destroy(struct slab *slab);
 
 /* The slab that holds the address, if its class byte is not 0. Lock-free; valid as long as the caller owns a block of it. */
-ALWAYS_INLINE struct slab *slab_in(struct chunk *chunk, uintptr_t address) {
-    return (struct slab *)(void *)chunk->unit_info[(address >> UNIT_SHIFT) & (CHUNK_UNITS - 1)];
-}
 ALWAYS_INLINE struct slab *slab_of(uintptr_t address) {
     struct chunk *chunk = page_map_chunk(address);
-    return chunk ? slab_in(chunk, address) : NULL;
+    return chunk ? (struct slab *)(void *)chunk->unit_info[(address >> UNIT_SHIFT) & (CHUNK_UNITS - 1)] : NULL;
 }
 char *slab_base(const struct slab *slab);
 
 /* Takes up to `want` free blocks, lowest address first, into end[-1], end[-2], ...: the order in which a magazine hands out. Returns how
  * many. */
 unsigned slab_claim(struct slab *slab, void **end, unsigned want);
-/* Puts back those blocks at the start of the array that lie in this slab's unit; returns how many there were. Blocks that are free already,
- * and addresses at which none begins, are moved to bad[*bad_count ...]; `bad` may be the array itself or what lies before it. */
+
+/* Puts back those blocks at the start of the array that lie in this slab's unit; returns how many there were. All are multiples of 16.
+ * Blocks that are free already, and addresses at which none begins, are moved to bad[*bad_count ...]; `bad` may be the array itself or
+ * what lies before it. */
 ALWAYS_INLINE unsigned slab_put(struct slab *slab, void **blocks, unsigned count, void **bad, unsigned *bad_count) {
-    bitmap_word *words = slab->words;
-    uint64_t reciprocal = class_reciprocal[slab_class(slab)];
+    uint64_t reciprocal = slab->blocks <= 64 ? class_reciprocal[slab_class(slab)] : 0;
+    bitmap_word *out = slab->out;
     uintptr_t unit = (uintptr_t)blocks[0] >> UNIT_SHIFT;
     unsigned lowest = slab->hint;
     unsigned bad_here = 0;
     unsigned done = 0;
-    do {
-        uintptr_t address = (uintptr_t)blocks[done];
-        uint64_t scaled = (address & (UNIT_SIZE - 1)) * reciprocal;
-        unsigned index = block_index(scaled);
-        unsigned w = index / 64;
-        uint64_t bit = (uint64_t)1 << (index % 64);
-        if (UNLIKELY((uint32_t)scaled >= reciprocal || index >= slab->blocks || (load_relaxed(&words[w]) & bit))) {
-            bad[(*bad_count)++] = blocks[done];
-            bad_here++;
-        } else {
-            store_relaxed(&words[w], load_relaxed(&words[w]) | bit);
-            lowest = w < lowest ? w : lowest;
-        }
-        done++;
+    do { /* neighbours are often freed together: their bits are gathered before the word is written */
+        uintptr_t word_number = (uintptr_t)blocks[done] >> WORD_SHIFT;
+        unsigned w = (unsigned)word_number % UNIT_WORDS;
+        uint64_t word = load_relaxed(&out[w]);
+        do {
+            uintptr_t address = (uintptr_t)blocks[done];
+            uint64_t bit = (uint64_t)1 << ((address >> GRANULE_SHIFT) % 64);
+            if (UNLIKELY(!(word & bit))) {
+                bad[(*bad_count)++] = blocks[done];
+                bad_here++;
+            } else if (reciprocal) {
+                slab->few_free |= (uint64_t)1 << block_index((address & (UNIT_SIZE - 1)) * reciprocal);
+            }
+            word &= ~bit;
+            done++;
+        } while (done < count && (uintptr_t)blocks[done] >> WORD_SHIFT == word_number);
+        store_relaxed(&out[w], word);
+        lowest = w < lowest ? w : lowest;
     } while (done < count && (uintptr_t)blocks[done] >> UNIT_SHIFT == unit);
     slab->hint = (uint8_t)lowest;
     slab->free = (uint16_t)(slab->free + done - bad_here);
     return done;
 }
 
-/* Without a lock only for a block that the caller believes to own: true then proves it wrong. */
-ALWAYS_INLINE bool slab_is_free(const struct slab *slab, unsigned index) {
-    return load_relaxed(&slab->words[index / 64]) >> (index % 64) & 1;
-}
 void slab_check(const struct slab *slab);
 
 #endif

@@ -168,11 +168,11 @@ static void bad_blocks_come_to_the_front(void **state) {
     assert_int_equal(claim(&shard, 6, block, 8), 8);
     assert_int_equal(claim(&shard, 7, other, 1), 1);
     put(6, block[5]);
-    void *given[] = {block[0], &foreign, block[5], block[1], (char *)block[2] + 8, other[0], block[2], block[0]};
+    void *given[] = {block[0], &foreign, block[5], block[1], (char *)block[2] + 16, other[0], block[2], block[0]};
     assert_int_equal(bin_put(6, given, COUNT(given)), 5);
     assert_ptr_equal(given[0], &foreign);
     assert_ptr_equal(given[1], block[5]);
-    assert_ptr_equal(given[2], (char *)block[2] + 8);
+    assert_ptr_equal(given[2], (char *)block[2] + 16);
     assert_ptr_equal(given[3], other[0]);
     assert_ptr_equal(given[4], block[0]);
     assert_int_equal(bin_blocks_out(6), 4);

@@ -63,12 +63,46 @@ static void finds_what_was_set(void **state) {
     uint64_t seed = 11;
     set_and_find(0);
     set_and_find(COVERED - 1);
-    for (uintptr_t region = 1; region < PAGE_MAP_ROOTS; region *= 2) {
+    for (uintptr_t region = 1; region < PAGE_MAP_ROOTS; region *= 4) {
         set_and_find(region << REGION_SHIFT);
         set_and_find((region << REGION_SHIFT) - 1);
     }
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 50; i++) {
         set_and_find(unit_random(&seed) % COVERED);
+    }
+}
+
+/* What free asks first: is it in range and a multiple of 16, both in one comparison. */
+static void a_turned_address_tells_whether_it_is_aligned(void **state) {
+    (void)state;
+    uint64_t seed = 12;
+    for (int i = 0; i < 100000; i++) {
+        uintptr_t address = unit_random(&seed) >> (i % 20);
+        bool fits = page_map_covers(address) && address % BLOCK_ALIGN == 0;
+        assert_int_equal(page_map_covers_turned(page_map_turned(address)), fits);
+        if (fits) {
+            assert_ptr_equal(page_map_turned_region(page_map_turned(address)), page_map_region(address));
+        }
+    }
+}
+
+/* Every place where a block may begin has a bit of its own. */
+static void bits_are_told_apart(void **state) {
+    (void)state;
+    bool used;
+    uintptr_t base = (uintptr_t)7 << REGION_SHIFT;
+    assert_true(page_map_prepare(base, NULL, &used));
+    bitmap_word *region = page_map_region(base);
+    uint64_t seed = 13;
+    for (int i = 0; i < 2000; i++) {
+        uintptr_t address = base + (unit_random(&seed) % ((uintptr_t)1 << REGION_SHIFT) & ~(uintptr_t)(BLOCK_ALIGN - 1));
+        bitmap_word *word = &region[region_index(address, WORD_SHIFT)];
+        store_relaxed(word, (uint64_t)1 << (address >> GRANULE_SHIFT) % 64);
+        assert_true(region_is_out(region, address));
+        assert_false(region_is_out(region, address ^ BLOCK_ALIGN));
+        assert_false(region_is_out(region, address ^ (1 << WORD_SHIFT)));
+        store_relaxed(word, 0);
+        assert_false(region_is_out(region, address));
     }
 }
 
@@ -80,8 +114,8 @@ static void a_region_is_made_once(void **state) {
     assert_int_equal(fake_calls(FAKE_MAP), 1);
     assert_true(page_map_prepare(address + ((uintptr_t)1 << (REGION_SHIFT - 1)), NULL, &used));
     assert_int_equal(fake_calls(FAKE_MAP), 1);
-    assert_int_equal(fake_mapped_bytes(), sizeof(struct region));
-    void *unwanted = platform_map(sizeof(struct region), 4096);
+    assert_int_equal(fake_mapped_bytes(), REGION_BYTES);
+    void *unwanted = platform_map(REGION_BYTES, 4096);
     assert_true(page_map_prepare(address, unwanted, &used));
     assert_false(used);
     assert_true(page_map_prepare(address + ((uintptr_t)1 << REGION_SHIFT), unwanted, &used));
@@ -108,6 +142,8 @@ static void refusals(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(an_empty_map_answers_for_every_address),
     cmocka_unit_test(finds_what_was_set),
+    cmocka_unit_test(a_turned_address_tells_whether_it_is_aligned),
+    cmocka_unit_test(bits_are_told_apart),
     cmocka_unit_test(a_region_is_made_once),
     cmocka_unit_test(refusals),
 };

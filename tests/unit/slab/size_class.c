@@ -13,7 +13,11 @@ static void the_table_is_in_order(void **state) {
         assert_true(c == 1 || class->size > size_classes[c - 1].size);
         assert_int_equal(class->size % BLOCK_ALIGN, 0);
         assert_int_equal(class->blocks, UNIT_SIZE / class->size);
-        assert_int_equal(class->words, (class->blocks + 63) / 64);
+        unsigned granules = class->size / BLOCK_ALIGN;
+        assert_int_equal(class->step, 64 % granules);
+        for (unsigned bit = 0; bit < 64; bit++) {
+            assert_int_equal(class_pattern[c] >> bit & 1, bit % granules == 0);
+        }
         assert_in_range(class->cache, 1, MAGAZINE_BLOCKS_MAX);
         assert_true(class->cache == 1 || class->cache * class->size <= MAGAZINE_BYTES);
     }

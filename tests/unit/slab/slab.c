@@ -25,6 +25,11 @@ static bool put(struct slab *slab, unsigned index) {
     return bad_count == 0;
 }
 
+static bool is_out(const struct slab *slab, unsigned index) {
+    uintptr_t block = (uintptr_t)slab_base(slab) + (size_t)index * size_classes[slab_class(slab)].size;
+    return region_is_out(page_map_region(block), block);
+}
+
 /* In the order in which a magazine hands out. */
 static unsigned claim(struct slab *slab, void **out, unsigned want) {
     void *magazine[4096];
@@ -50,7 +55,7 @@ static void every_block_once_from_below(void **state) {
         while ((got = claim(slab, out, 1 + next % 100)) != 0) {
             for (unsigned i = 0; i < got; i++) {
                 assert_int_equal(index_in(slab, out[i], c), next);
-                assert_false(slab_is_free(slab, next));
+                assert_true(is_out(slab, next));
                 next++;
             }
         }
@@ -97,7 +102,7 @@ static void follows_a_model(unsigned class_index) {
         assert_int_equal(slab->free, free);
         slab_check(slab);
         unsigned probe = (unsigned)(unit_random(&seed) % blocks);
-        assert_int_equal(slab_is_free(slab, probe), is_free[probe]);
+        assert_int_equal(is_out(slab, probe), !is_free[probe]);
     }
     for (unsigned i = 0; i < blocks; i++) {
         (void)put(slab, i);
@@ -113,16 +118,23 @@ static void follow_models(void **state) {
     }
 }
 
-static void bitmaps_up_to_three_words_are_inline(void **state) {
+/* A slab is made and destroyed without metadata of its own, and leaves no bit behind. */
+static void leaves_nothing_behind(void **state) {
     (void)state;
-    for (unsigned c = 1; c < CLASS_COUNT; c++) {
-        struct slab *slab = slab_create(c, 0);
-        assert_int_equal(slab->words == slab->inline_words, size_classes[c].words <= 3);
-        slab_destroy(slab);
-    }
+    struct slab *first = slab_create(1, 0);
+    bitmap_word *out = first->out;
+    slab_destroy(first);
     size_t metadata = counter(&page_counters.meta_bytes);
     for (unsigned c = 1; c < CLASS_COUNT; c++) {
-        slab_destroy(slab_create(c, 0)); /* bitmaps are used again */
+        struct slab *slab = slab_create(c, 0);
+        void *block;
+        assert_ptr_equal(slab->out, out);
+        assert_int_equal(claim(slab, &block, 1), 1);
+        assert_true(put(slab, 0));
+        slab_destroy(slab);
+        for (unsigned w = 0; w < UNIT_WORDS; w++) {
+            assert_int_equal(load_relaxed(&out[w]), 0);
+        }
     }
     assert_int_equal(counter(&page_counters.meta_bytes), metadata);
 }
@@ -230,7 +242,6 @@ static void refusals(void **state) {
         assert_non_null(units[i]);
     }
     fake_fail_from(FAKE_MAP, 1);
-    assert_null(slab_create(1, 0)); /* the bitmap that was made for it is not lost */
     assert_null(slab_create(1, 0));
     fake_fail_never();
     slab_destroy(units[0]);
@@ -241,7 +252,7 @@ static void refusals(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_block_once_from_below),
     cmocka_unit_test(follow_models),
-    cmocka_unit_test(bitmaps_up_to_three_words_are_inline),
+    cmocka_unit_test(leaves_nothing_behind),
     cmocka_unit_test(puts_back_what_lies_in_its_unit),
     cmocka_unit_test(only_blocks_handed_out_count_as_dirty),
     cmocka_unit_test(dirty_in_whole_pages),
