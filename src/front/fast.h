@@ -73,14 +73,18 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
             slow_free(block, call);
             return;
         }
-        uint16_t *memo = &heap->memo[memo_index(turned)];
-        unsigned then = *memo;
+        unsigned hash = memo_index(turned);
         unsigned now = heap_offset(heap, slot);
-        if (UNLIKELY(*heap_slot(heap, then) == block && then < now)) {
+        unsigned then = heap->memo[hash];
+        /* Whether the slot of last time still holds the block is a matter of chance, so no branch may depend on that alone: where the slot
+         * is not in use any more, one that is known to hold another block is looked at instead. */
+        unsigned other = now - 2 * (unsigned)sizeof *slot;
+        then = then < now ? then : other;
+        if (UNLIKELY(*heap_slot(heap, then) == block)) {
             slow_free(block, call);
             return;
         }
-        *memo = (uint16_t)now;
+        heap->memo[hash] = (uint16_t)now;
     }
     *slot = block;
     FORGET(heap); /* or the address of the top would be kept in a register of its own */

@@ -152,3 +152,56 @@ unsigned slab_claim(struct slab *slab, void **end, unsigned want) {
     slab_check(slab);
     return claimed;
 }
+
+/* The bits of the blocks at the start of the array that lie in one word are gathered before it is written: neighbours are often freed
+ * together. Returns the first block of another word; *bad_end moves on with every block whose bit is clear already. */
+ALWAYS_INLINE void **put_in_word(bitmap_word *word_of_out, void **next, void *const *end, void ***bad_end) {
+    uintptr_t address = (uintptr_t)*next;
+    uintptr_t number = address >> WORD_SHIFT;
+    uint64_t word = load_relaxed(word_of_out);
+    do {
+        uint64_t bit = (uint64_t)1 << (address >> GRANULE_SHIFT) % 64;
+        if (UNLIKELY(!(word & bit))) {
+            *(*bad_end)++ = (void *)address;
+        }
+        word &= ~bit;
+        if (++next == end) {
+            break;
+        }
+        address = (uintptr_t)*next;
+    } while (address >> WORD_SHIFT == number);
+    store_relaxed(word_of_out, word);
+    return next;
+}
+
+static void note_few_free(struct slab *slab) {
+    unsigned granules = class_of(slab)->size >> GRANULE_SHIFT;
+    uint64_t free = 0;
+    for (unsigned i = 0; i < slab->blocks; i++) {
+        unsigned at = i * granules;
+        free |= (~load_relaxed(&slab->out[at / 64]) >> at % 64 & 1) << i;
+    }
+    slab->few_free = free;
+}
+
+unsigned slab_put(struct slab *slab, void **blocks, unsigned count, void **bad, unsigned *bad_count) {
+    void **next = blocks;
+    void *const *end = blocks + count;
+    void **bad_end = bad + *bad_count;
+    uintptr_t unit = (uintptr_t)*next >> UNIT_SHIFT;
+    unsigned lowest = slab->hint;
+    do {
+        unsigned w = (unsigned)((uintptr_t)*next >> WORD_SHIFT) % UNIT_WORDS;
+        lowest = w < lowest ? w : lowest;
+        next = put_in_word(&slab->out[w], next, end, &bad_end);
+    } while (next != end && (uintptr_t)*next >> UNIT_SHIFT == unit);
+    unsigned done = (unsigned)(next - blocks);
+    unsigned bad_now = (unsigned)(bad_end - bad);
+    slab->hint = (uint8_t)lowest;
+    slab->free = (uint16_t)(slab->free + done - (bad_now - *bad_count));
+    *bad_count = bad_now;
+    if (has_few_blocks(slab)) {
+        note_few_free(slab);
+    }
+    return done;
+}

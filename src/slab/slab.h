@@ -67,36 +67,7 @@ unsigned slab_claim(struct slab *slab, void **end, unsigned want);
 /* Puts back those blocks at the start of the array that lie in this slab's unit; returns how many there were. All are multiples of 16.
  * Blocks that are free already, and addresses at which none begins, are moved to bad[*bad_count ...]; `bad` may be the array itself or
  * what lies before it. */
-ALWAYS_INLINE unsigned slab_put(struct slab *slab, void **blocks, unsigned count, void **bad, unsigned *bad_count) {
-    uint64_t reciprocal = slab->blocks <= 64 ? class_reciprocal[slab_class(slab)] : 0;
-    bitmap_word *out = slab->out;
-    uintptr_t unit = (uintptr_t)blocks[0] >> UNIT_SHIFT;
-    unsigned lowest = slab->hint;
-    unsigned bad_here = 0;
-    unsigned done = 0;
-    do { /* neighbours are often freed together: their bits are gathered before the word is written */
-        uintptr_t word_number = (uintptr_t)blocks[done] >> WORD_SHIFT;
-        unsigned w = (unsigned)word_number % UNIT_WORDS;
-        uint64_t word = load_relaxed(&out[w]);
-        do {
-            uintptr_t address = (uintptr_t)blocks[done];
-            uint64_t bit = (uint64_t)1 << ((address >> GRANULE_SHIFT) % 64);
-            if (UNLIKELY(!(word & bit))) {
-                bad[(*bad_count)++] = blocks[done];
-                bad_here++;
-            } else if (reciprocal) {
-                slab->few_free |= (uint64_t)1 << block_index((address & (UNIT_SIZE - 1)) * reciprocal);
-            }
-            word &= ~bit;
-            done++;
-        } while (done < count && (uintptr_t)blocks[done] >> WORD_SHIFT == word_number);
-        store_relaxed(&out[w], word);
-        lowest = w < lowest ? w : lowest;
-    } while (done < count && (uintptr_t)blocks[done] >> UNIT_SHIFT == unit);
-    slab->hint = (uint8_t)lowest;
-    slab->free = (uint16_t)(slab->free + done - bad_here);
-    return done;
-}
+unsigned slab_put(struct slab *slab, void **blocks, unsigned count, void **bad, unsigned *bad_count);
 
 void slab_check(const struct slab *slab);
 
