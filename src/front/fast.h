@@ -73,7 +73,7 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
             slow_free(block, call);
             return;
         }
-        unsigned hash = memo_index(turned);
+        size_t hash = memo_index(turned);
         unsigned now = heap_offset(heap, slot);
         unsigned then = heap->memo[hash];
         /* Whether the slot of last time still holds the block is a matter of chance, so no branch may depend on that alone: where the slot
@@ -84,6 +84,7 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
             slow_free(block, call);
             return;
         }
+        FORGET(hash);
         heap->memo[hash] = (uint16_t)now;
     }
     *slot = block;

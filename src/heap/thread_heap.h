@@ -26,14 +26,14 @@
 
 typedef _Atomic(void **) magazine_top;
 
-enum { CAPACITY_FIRST = 6, MEMO_SLOTS = 1024, MAGAZINE_SIZES = 8, HEAP_ARENA_BYTES = 60 << 10 };
+enum { CAPACITY_FIRST = 6, MEMO_SHIFT = 10, MAGAZINE_SIZES = 8, HEAP_ARENA_BYTES = 60 << 10 };
 
 #define MAGAZINE_END ((void *)1)
 
 struct heap {
     magazine_top top[CLASS_TABLE]; /* (shared) first, so that free finds it without an offset */
     uint8_t class_by_step[CLASS_STEP_MAX + 7];
-    uint16_t memo[MEMO_SLOTS];              /* by hash of a block: the slot it was put in last, in bytes from the heap's start */
+    uint16_t memo[1 << MEMO_SHIFT];             /* by hash of a block: the slot it was put in last, in bytes from the heap's start */
     magazine_top kept[CLASS_TABLE];         /* (shared) the real tops while watched */
     magazine_top first[CLASS_TABLE];        /* (shared) start of the magazine; NULL: none yet */
     _Atomic(uint8_t) capacity[CLASS_TABLE]; /* (shared) blocks that fit */
@@ -83,7 +83,7 @@ bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t addres
  * between (1 in 1024 for each).
  */
 ALWAYS_INLINE unsigned memo_index(uintptr_t turned) {
-    return ((unsigned)turned ^ (unsigned)turned >> 10) % MEMO_SLOTS;
+    return (uint32_t)turned * 0x9E3779B1u >> (32 - MEMO_SHIFT); /* Fibonacci hashing: Knuth, volume 3, 6.4 */
 }
 ALWAYS_INLINE void **heap_slot(struct heap *heap, unsigned offset) {
     return (void **)(void *)((char *)heap + offset);
