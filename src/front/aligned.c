@@ -14,6 +14,10 @@ void *front_aligned(size_t align, size_t size) {
     void *block = NULL;
     unsigned class_index = align <= SLICE_SIZE && size <= SMALL_MAX ? size_class_aligned(size, align) : 0;
     if (class_index) {
+        block = fast_take(class_index);
+        if (LIKELY(block != NULL)) {
+            return block;
+        }
         block = front_take_class(class_index);
     } else {
         block = front_take_large(size ? size : 1, align, &zeroed);

@@ -10,18 +10,21 @@
 #include "pages/page_map.h"
 #include "slab/slab.h"
 
+/* The newest block of the class's magazine; NULL when it is empty. */
+ALWAYS_INLINE void *fast_take(unsigned class_index) {
+    magazine_top *top = &thread_heap->top[class_index];
+    void **newest = load_relaxed(top) - 1;
+    void *block = *newest;
+    if (LIKELY(block != NULL)) {
+        store_relaxed(top, newest);
+    }
+    return block;
+}
+
 /* SMALL_TABLE_MAX < size. */
 static NOINLINE void *medium_malloc(size_t size) {
-    if (LIKELY(size <= SMALL_MAX)) {
-        magazine_top *top = &thread_heap->top[size_class_medium(size)];
-        void **newest = load_relaxed(top) - 1;
-        void *block = *newest;
-        if (LIKELY(block != NULL)) {
-            store_relaxed(top, newest);
-            return block;
-        }
-    }
-    return slow_malloc(size);
+    void *block = LIKELY(size <= SMALL_MAX) ? fast_take(size_class_medium(size)) : NULL;
+    return LIKELY(block != NULL) ? block : slow_malloc(size);
 }
 
 ALWAYS_INLINE void *fast_malloc(size_t size) {
@@ -53,6 +56,13 @@ static const bool checked_free = false;
 static const bool checked_free = true;
 #endif
 
+/* Where the block was put into a magazine last time, if that slot lies below the top, which is `now`; else the heap's first word, which is
+ * no block. Whether the slot of last time still holds the block is a matter of chance, so no branch may depend on that alone. */
+ALWAYS_INLINE void **slot_of_last_time(struct heap *heap, size_t hash, unsigned now) {
+    unsigned then = heap->memo[hash];
+    return heap_slot(heap, then < now ? then : 0);
+}
+
 ALWAYS_INLINE void fast_free(void *block, const char *call) {
     uintptr_t address = (uintptr_t)block;
     uintptr_t turned = checked_free ? page_map_turned(address) : address >> GRANULE_SHIFT;
@@ -75,12 +85,7 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
         }
         size_t hash = memo_index(turned);
         unsigned now = heap_offset(heap, slot);
-        unsigned then = heap->memo[hash];
-        /* Whether the slot of last time still holds the block is a matter of chance, so no branch may depend on that alone: where the slot
-         * is not in use any more, one that is known to hold another block is looked at instead. */
-        unsigned other = now - 2 * (unsigned)sizeof *slot;
-        then = then < now ? then : other;
-        if (UNLIKELY(*heap_slot(heap, then) == block)) {
+        if (UNLIKELY(*slot_of_last_time(heap, hash, now) == block)) {
             slow_free(block, call);
             return;
         }
@@ -90,6 +95,25 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
     *slot = block;
     FORGET(heap); /* or the address of the top would be kept in a register of its own */
     store_relaxed(&heap->top[class_index], slot + 1);
+}
+
+/* The class of a block of a slab that is in use, by the same checks as in fast_free; 0 for everything else, which the slow path tells
+ * apart. */
+ALWAYS_INLINE unsigned fast_class(const void *block) {
+    uintptr_t address = (uintptr_t)block;
+    uintptr_t turned = page_map_turned(address);
+    if (UNLIKELY(!page_map_covers_turned(turned))) {
+        return 0;
+    }
+    const bitmap_word *region = page_map_turned_region(turned);
+    struct heap *heap = thread_heap;
+    unsigned class_index = region_class(region, address);
+    void **slot = load_relaxed(&heap->top[class_index]);
+    if (UNLIKELY(class_index == 0) || UNLIKELY(!region_is_out(region, address)) || UNLIKELY(slot[-1] == block) ||
+        UNLIKELY(slot[-2] == block) || UNLIKELY(*slot_of_last_time(heap, memo_index(turned), heap_offset(heap, slot)) == block)) {
+        return 0;
+    }
+    return class_index;
 }
 
 #endif

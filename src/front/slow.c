@@ -2,8 +2,8 @@
  * Purpose: see slow.h.
  * Layer: front. No state of its own.
  */
-#include "front/slow.h"
 #include "config/options.h"
+#include "front/fast.h"
 #include "heap/bin.h"
 #include "heap/large.h"
 #include "heap/misuse.h"
@@ -119,8 +119,8 @@ void *front_calloc(size_t count, size_t size) {
     if (UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) {
         return front_no_memory();
     }
-    bool zeroed = true;
-    void *block = take(bytes, &zeroed);
+    bool zeroed = bytes > SMALL_MAX;
+    void *block = zeroed ? take(bytes, &zeroed) : fast_malloc(bytes);
     if (block && !zeroed) {
         memset(block, 0, bytes);
     }

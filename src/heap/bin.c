@@ -14,9 +14,8 @@ enum { FULLNESS_LISTS = 4, WHOLLY_FREE = FULLNESS_LISTS, LISTS, KEPT_SLABS_MAX =
 
 struct bin {
     struct lock lock;
-    uint32_t slabs;           /* of this bin, listed or full */
-    _Atomic(uint32_t) listed; /* slabs with a free block; written under the lock, read relaxed as a hint by other shards */
-    _Atomic(size_t) out;      /* written under the lock, read relaxed by statistics */
+    _Atomic(uint32_t) slabs; /* of this bin, listed or full; written under the lock, read relaxed as a hint by other shards */
+    _Atomic(size_t) out;     /* written under the lock, read relaxed by statistics */
     struct list lists[LISTS];
 } ALIGNED(64);
 
@@ -82,15 +81,13 @@ static void bin_check(const struct bin *bin) {
 static void list_slab(struct bin *bin, struct slab *slab, unsigned fullness) {
     slab->fullness = (uint8_t)fullness;
     list_push(&bin->lists[fullness], &slab->node);
-    store_relaxed(&bin->listed, load_relaxed(&bin->listed) + 1);
     if (fullness == WHOLLY_FREE) {
         fetch_add_relaxed(&kept_slabs, 1);
     }
 }
 
-static void unlist_slab(struct bin *bin, struct slab *slab) {
+static void unlist_slab(struct slab *slab) {
     list_remove(&slab->node);
-    store_relaxed(&bin->listed, load_relaxed(&bin->listed) - 1);
     if (slab->fullness == WHOLLY_FREE) {
         fetch_sub_relaxed(&kept_slabs, 1);
     }
@@ -101,7 +98,7 @@ static void relist(struct bin *bin, struct slab *slab) {
     bool listed = list_contains(&slab->node);
     if (UNLIKELY(slab->free == 0)) {
         if (listed) {
-            unlist_slab(bin, slab);
+            unlist_slab(slab);
         }
         return;
     }
@@ -110,7 +107,7 @@ static void relist(struct bin *bin, struct slab *slab) {
         if (slab->fullness == fullness) {
             return;
         }
-        unlist_slab(bin, slab);
+        unlist_slab(slab);
     }
     list_slab(bin, slab, fullness);
 }
@@ -137,12 +134,23 @@ static unsigned claim_listed(struct bin *bin, void **end, unsigned want) {
     return got;
 }
 
-/* What other shards have free in this class is used before new memory is. No lock is held. */
-static unsigned claim_elsewhere(unsigned own, unsigned class_index, void **end, unsigned want) {
+/* Bytes free in the bin's slabs: a hint, read without the lock, so that the two counts may be of different moments. */
+static size_t bytes_free(struct bin *bin, unsigned class_index) {
+    size_t blocks = (size_t)load_relaxed(&bin->slabs) * size_classes[class_index].blocks;
+    size_t out = load_relaxed(&bin->out);
+    return blocks > out ? (blocks - out) * size_classes[class_index].size : 0;
+}
+
+/*
+ * Other shards that have more than `but` bytes free in this class. No lock is held. Before new memory is taken, they are asked if that is
+ * more than a slab's worth; less is left to the shard it belongs to, since two threads that take their blocks from one slab write to the
+ * same cache lines. When there is no new memory, whatever they have will do.
+ */
+static unsigned claim_elsewhere(unsigned own, unsigned class_index, size_t but, void **end, unsigned want) {
     unsigned got = 0;
     for (unsigned i = 1; i < shard_count() && got == 0; i++) {
         struct bin *bin = &shards[(own + i) % shard_count()].bins[class_index];
-        if (load_relaxed(&bin->listed) && lock_try(&bin->lock, LOCK_BIN)) {
+        if (bytes_free(bin, class_index) > but && lock_try(&bin->lock, LOCK_BIN)) {
             got = claim_listed(bin, end, want);
             lock_give(&bin->lock, LOCK_BIN);
         }
@@ -156,7 +164,7 @@ static unsigned claim_new(struct bin *bin, unsigned shard, unsigned class_index,
     if (slab == NULL) {
         return 0;
     }
-    bin->slabs++;
+    store_relaxed(&bin->slabs, load_relaxed(&bin->slabs) + 1);
     list_slab(bin, slab, WHOLLY_FREE);
     return claim_listed(bin, end, want);
 }
@@ -171,7 +179,7 @@ unsigned bin_claim(unsigned *shard, unsigned class_index, void **end, unsigned w
     unsigned got = claim_listed(bin, end, want);
     if (UNLIKELY(got == 0)) {
         lock_give(&bin->lock, LOCK_BIN);
-        got = claim_elsewhere(*shard, class_index, end, want);
+        got = claim_elsewhere(*shard, class_index, UNIT_SIZE, end, want);
         if (got) {
             return got;
         }
@@ -182,7 +190,7 @@ unsigned bin_claim(unsigned *shard, unsigned class_index, void **end, unsigned w
         }
     }
     lock_give(&bin->lock, LOCK_BIN);
-    return got;
+    return LIKELY(got) ? got : claim_elsewhere(*shard, class_index, 0, end, want);
 }
 
 /* The slab is wholly free: one such slab is kept while the bin has nothing else to claim from and not too many bins keep one. True when
@@ -191,8 +199,8 @@ static bool retire_if_spare(struct bin *bin, struct slab *slab) {
     if (fullest(bin) == slab && load_relaxed(&kept_slabs) <= KEPT_SLABS_MAX) {
         return false;
     }
-    unlist_slab(bin, slab);
-    bin->slabs--;
+    unlist_slab(slab);
+    store_relaxed(&bin->slabs, load_relaxed(&bin->slabs) - 1);
     slab_destroy(slab);
     return true;
 }
@@ -280,8 +288,8 @@ void bin_trim(void) {
             lock_take(&bin->lock, LOCK_BIN);
             struct list_node *node = bin->lists[WHOLLY_FREE].first;
             if (node) {
-                unlist_slab(bin, LIST_ENTRY(node, struct slab, node));
-                bin->slabs--;
+                unlist_slab(LIST_ENTRY(node, struct slab, node));
+                store_relaxed(&bin->slabs, load_relaxed(&bin->slabs) - 1);
                 slab_destroy(LIST_ENTRY(node, struct slab, node));
             }
             lock_give(&bin->lock, LOCK_BIN);
@@ -302,7 +310,7 @@ size_t bin_blocks_held(unsigned class_index) {
     for (unsigned s = 0; s < shard_count(); s++) {
         struct bin *bin = &shards[s].bins[class_index];
         lock_take(&bin->lock, LOCK_BIN);
-        slabs += bin->slabs;
+        slabs += load_relaxed(&bin->slabs);
         lock_give(&bin->lock, LOCK_BIN);
     }
     return slabs * size_classes[class_index].blocks;

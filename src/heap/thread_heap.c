@@ -14,8 +14,8 @@
 enum { REBALANCE_AFTER = 32, STREAK = 7, SLOTS_MIN_SHIFT = 3 };
 
 /* Empty and full at once. */
-static void *nothing[2] = {NULL, MAGAZINE_END};
-#define NOTHING (&nothing[1])
+static void *nothing[3] = {NULL, NULL, MAGAZINE_END};
+#define NOTHING (&nothing[2])
 #define N4 NOTHING, NOTHING, NOTHING, NOTHING
 #define N16 N4, N4, N4, N4
 

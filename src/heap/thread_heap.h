@@ -33,7 +33,7 @@ enum { CAPACITY_FIRST = 6, MEMO_SHIFT = 10, MAGAZINE_SIZES = 8, HEAP_ARENA_BYTES
 struct heap {
     magazine_top top[CLASS_TABLE]; /* (shared) first, so that free finds it without an offset */
     uint8_t class_by_step[CLASS_STEP_MAX + 7];
-    uint16_t memo[1 << MEMO_SHIFT];             /* by hash of a block: the slot it was put in last, in bytes from the heap's start */
+    uint16_t memo[1 << MEMO_SHIFT];         /* by hash of a block: the slot it was put in last, in bytes from the heap's start */
     magazine_top kept[CLASS_TABLE];         /* (shared) the real tops while watched */
     magazine_top first[CLASS_TABLE];        /* (shared) start of the magazine; NULL: none yet */
     _Atomic(uint8_t) capacity[CLASS_TABLE]; /* (shared) blocks that fit */

@@ -106,6 +106,22 @@ static void failures_leave_the_block_alone(void **state) {
     assert_string_equal(fake_output(), "");
 }
 
+/* Growing in small steps moves a block a number of times that grows with the logarithm of its size; one step takes no more than it needs.
+ */
+static void growing_in_small_steps_copies_little(void **state) {
+    (void)state;
+    char *block = fast_malloc(64);
+    unsigned moves = 0;
+    for (size_t size = 65; size <= SMALL_MAX; size++) {
+        char *grown = front_resize(block, size, "test");
+        moves += grown != block;
+        assert_true(front_usable_size_or_0(grown) <= (size < 256 ? size + 48 : size + size / 3));
+        block = grown;
+    }
+    assert_in_range(moves, 20, 45); /* 2^9 in steps of at least an eighth; the classes alone would make it 57 */
+    fast_free(block, "test");
+}
+
 /* Without memory for a smaller block, the old one is kept: no error, errno included. */
 static void shrinking_never_fails(void **state) {
     (void)state;
@@ -152,6 +168,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(null_and_zero),
     cmocka_unit_test(growing_step_by_step_moves_no_contents_of_mappings),
     cmocka_unit_test(failures_leave_the_block_alone),
+    cmocka_unit_test(growing_in_small_steps_copies_little),
     cmocka_unit_test(shrinking_never_fails),
     cmocka_unit_test(wrong_addresses),
 };

@@ -240,21 +240,49 @@ static void blocks_go_back_to_their_own_shard(void **state) {
     assert_memory_equal(again, a, sizeof again);
 }
 
-static void other_shards_are_asked_before_the_system(void **state) {
+static void what_other_shards_have_plenty_of_is_used_before_new_memory(void **state) {
     (void)state;
     assert_true(option_set(OPTION_shards, 4));
     unsigned first = 0;
-    void *block[2];
-    assert_int_equal(claim(&first, 30, block, 2), 2);
-    put(30, block[0]);
+    void *block[300];
+    unsigned blocks = 3 * size_classes[30].blocks;
+    assert_in_range(blocks, 1, COUNT(block));
+    for (unsigned got = 0; got < blocks;) {
+        unsigned now = claim(&first, 30, block + got, blocks - got);
+        assert_true(now > 0);
+        got += now;
+    }
+    for (unsigned i = 0; i < blocks; i += 2) {
+        put(30, block[i]); /* half of three slabs */
+    }
+    assert_int_equal(used_units(), 3);
     for (unsigned s = 1; s < 4; s++) {
         unsigned shard = s;
         void *other;
         assert_int_equal(claim(&shard, 30, &other, 1), 1);
-        assert_int_equal(unit_of(other), unit_of(block[1]));
         assert_int_equal(shard, s);
-        assert_int_equal(used_units(), 1);
+        assert_int_equal(used_units(), 3);
     }
+}
+
+/* Or threads would share cache lines for the sake of a few kilobytes; but a block that is there is never refused. */
+static void a_little_is_left_to_its_shard_while_there_is_memory(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_shards, 2));
+    unsigned first = 0;
+    unsigned second = 1;
+    void *block[2];
+    void *other;
+    assert_int_equal(claim(&first, 30, block, 2), 2);
+    put(30, block[0]);
+    assert_int_equal(claim(&second, 30, &other, 1), 1);
+    assert_int_not_equal(unit_of(other), unit_of(block[1]));
+    fake_fail_from(FAKE_MAP, 1);
+    unsigned from_first = 0;
+    while (claim(&second, 30, &other, 1)) {
+        from_first += unit_of(other) == unit_of(block[1]);
+    }
+    assert_int_equal(from_first, size_classes[30].blocks - 1);
 }
 
 static void refusals(void **state) {
@@ -306,7 +334,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(bad_blocks_come_to_the_front),
     cmocka_unit_test(follows_a_model),
     cmocka_unit_test(blocks_go_back_to_their_own_shard),
-    cmocka_unit_test(other_shards_are_asked_before_the_system),
+    cmocka_unit_test(what_other_shards_have_plenty_of_is_used_before_new_memory),
+    cmocka_unit_test(a_little_is_left_to_its_shard_while_there_is_memory),
     cmocka_unit_test(refusals),
     cmocka_unit_test(fork_takes_and_gives_every_lock),
 };
