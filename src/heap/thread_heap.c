@@ -152,8 +152,9 @@ static void **take_slots(struct heap *heap, unsigned capacity) {
 }
 
 static void memorise(struct heap *heap, void **slots, unsigned count) {
-    for (unsigned i = 0; i < count; i++) {
-        heap->memo[memo_index(page_map_turned((uintptr_t)slots[i]))] = (uint16_t)heap_offset(heap, slots + i);
+    unsigned offset = heap_offset(heap, slots);
+    for (void **slot = slots; slot < slots + count; slot++, offset += sizeof *slot) {
+        heap->memo[memo_index((uintptr_t)*slot >> GRANULE_SHIFT)] = (uint16_t)offset;
     }
 }
 

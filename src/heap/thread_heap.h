@@ -82,7 +82,7 @@ bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t addres
  * there, so nothing is ever reported wrongly; a double free is missed when another block with the same hash was put into a magazine in
  * between (1 in 1024 for each).
  */
-ALWAYS_INLINE unsigned memo_index(uintptr_t turned) {
+ALWAYS_INLINE unsigned memo_index(uintptr_t turned) { /* or the address >> GRANULE_SHIFT, as long as only its lower half matters */
     return (uint32_t)turned * 0x9E3779B1u >> (32 - MEMO_SHIFT); /* Fibonacci hashing: Knuth, volume 3, 6.4 */
 }
 ALWAYS_INLINE void **heap_slot(struct heap *heap, unsigned offset) {

@@ -113,28 +113,27 @@ static void claim_many(struct slab *slab, void **end, unsigned count) {
     unsigned w = slab->hint;
     unsigned offset = w << WORD_SHIFT;
     unsigned first = (block_index((uint64_t)(offset + size - 1) * class_reciprocal[class_index]) * size - offset) >> GRANULE_SHIFT;
-    unsigned at;
+    void *const *stop = end - count;
+    unsigned last = 0;
     for (;;) {
         uint64_t word = load_relaxed(&slab->out[w]);
         uint64_t free = pattern << first & ~word;
-        uint64_t taken = free;
+        uint64_t left = free;
         char *word_base = base + ((size_t)w << WORD_SHIFT);
-        at = 0;
-        while (free && count) {
-            at = lowest_bit(free);
-            free &= free - 1;
-            *--end = word_base + ((size_t)at << GRANULE_SHIFT);
-            count--;
+        while (left && end != stop) {
+            last = lowest_bit(left);
+            left &= left - 1;
+            *--end = word_base + ((size_t)last << GRANULE_SHIFT);
         }
-        store_relaxed(&slab->out[w], word | (taken & ~free));
-        if (count == 0) {
-            slab->hint = (uint8_t)(free || w == UNIT_WORDS - 1 ? w : w + 1);
+        store_relaxed(&slab->out[w], word | (free & ~left));
+        if (end == stop) {
             break;
         }
         w++;
         first = first < step ? first + granules - step : first - step;
     }
-    note_fresh(slab, 64 * w + at + granules);
+    slab->hint = (uint8_t)w;
+    note_fresh(slab, 64 * w + last + granules);
 }
 
 unsigned slab_claim(struct slab *slab, void **end, unsigned want) {
