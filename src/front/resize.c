@@ -1,6 +1,6 @@
 /*
  * Purpose: see resize.h.
- * Layer: front. A block stays where it is while the new size fits and uses at least half of it; runs and mappings grow and shrink
+ * Layer: front. A block stays where it is while the new size fits and uses at least half of it; spans and mappings grow and shrink
  * without copying where the layers below can.
  */
 #include "front/resize.h"
@@ -44,7 +44,7 @@ void *front_resize(void *block, size_t size, const char *call) {
         return block;
     }
     int before = errno;
-    void *moved = fast_malloc(size);
+    void *moved = size > SMALL_MAX && size > usable ? front_take_growing(size) : fast_malloc(size);
     if (UNLIKELY(moved == NULL)) {
         if (size > usable) {
             return NULL;
