@@ -13,6 +13,7 @@
 #include "pages/chunk.h"
 #include "pages/direct.h"
 #include "pages/meta.h"
+#include "pages/span.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
 
@@ -23,6 +24,7 @@ static void before_fork(void) {
     heap_fork_take();
     bin_fork_take();
     chunk_fork_take();
+    span_fork_take();
     direct_fork_take();
     meta_fork_take();
     lock_fork_begin();
@@ -33,6 +35,7 @@ static void after_fork(void) {
     lock_fork_end();
     meta_fork_give();
     direct_fork_give();
+    span_fork_give();
     chunk_fork_give();
     bin_fork_give();
     heap_fork_give();

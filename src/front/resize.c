@@ -1,6 +1,6 @@
 /*
  * Purpose: see resize.h.
- * Layer: front. A block stays where it is while the new size fits and uses at least half of it; runs and mappings grow and shrink
+ * Layer: front. A block stays where it is while the new size fits and uses at least half of it; spans and mappings grow and shrink
  * without copying where the layers below can.
  */
 #include "front/resize.h"
@@ -29,7 +29,7 @@ static size_t size_to_grow_to(size_t size, size_t usable) {
 
 static void *move(void *block, size_t size, size_t usable, const char *call) {
     int before = errno;
-    void *moved = fast_malloc(size_to_grow_to(size, usable));
+    void *moved = size > SMALL_MAX && size > usable ? front_take_growing(size) : fast_malloc(size_to_grow_to(size, usable));
     if (UNLIKELY(moved == NULL)) {
         if (size > usable) {
             return NULL;

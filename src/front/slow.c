@@ -54,13 +54,13 @@ static _Atomic(size_t) nothing_to_reclaim_at;
 /* Memory ran out: what is cached here, kept ready in bins or waits to be purged may be all that is missing. */
 static COLD bool reclaim(void) {
     bool flushed = heap_flush_all();
-    size_t used = load_relaxed(&page_counters.used_bytes) + load_relaxed(&page_counters.direct_bytes);
-    if (used == load_relaxed(&nothing_to_reclaim_at) && load_relaxed(&page_counters.dirty_bytes) == 0 && !bin_keeps_slabs()) {
+    size_t used = page_live_bytes();
+    if (used == load_relaxed(&nothing_to_reclaim_at) && page_dirty_bytes() == 0 && !bin_keeps_slabs()) {
         return flushed;
     }
     bin_trim();
     bool purged = purge_down_to(0);
-    store_relaxed(&nothing_to_reclaim_at, load_relaxed(&page_counters.used_bytes) + load_relaxed(&page_counters.direct_bytes));
+    store_relaxed(&nothing_to_reclaim_at, page_live_bytes());
     return purged || flushed;
 }
 
@@ -79,20 +79,37 @@ void *front_take_class(unsigned class_index) {
     return block;
 }
 
-void *front_take_large(size_t size, size_t align, bool *zeroed) {
+static void *take_large(size_t size, size_t align, bool grown, bool *zeroed) {
+    return grown ? large_take_growing(size, zeroed) : large_take(size, align, zeroed);
+}
+
+static void *take_large_or_reclaim(size_t size, size_t align, bool grown, bool *zeroed) {
     if (size > (size_t)PTRDIFF_MAX) {
         return front_no_memory();
     }
     struct heap *heap = heap_of_thread();
-    void *block = large_take(size, align, zeroed);
+    void *block = take_large(size, align, grown, zeroed);
     if (UNLIKELY(block == NULL) && reclaim()) {
-        block = large_take(size, align, zeroed);
+        block = take_large(size, align, grown, zeroed);
     }
     if (UNLIKELY(block == NULL)) {
         return front_no_memory();
     }
     if (UNLIKELY(heap && heap->watched)) {
         count_allocation(heap);
+    }
+    return block;
+}
+
+void *front_take_large(size_t size, size_t align, bool *zeroed) {
+    return take_large_or_reclaim(size, align, false, zeroed);
+}
+
+void *front_take_growing(size_t size) {
+    bool zeroed = false;
+    void *block = take_large_or_reclaim(size, BLOCK_ALIGN, true, &zeroed);
+    if (block) {
+        front_perturb_new(block, size);
     }
     return block;
 }

@@ -21,6 +21,9 @@ void *front_take_class(unsigned class_index);
 /* A large or direct block. */
 void *front_take_large(size_t size, size_t align, bool *zeroed);
 
+/* One for a block that grew. */
+void *front_take_growing(size_t size);
+
 /* errno = ENOMEM; returns NULL. */
 void *front_no_memory(void);
 

@@ -183,9 +183,14 @@ static uintptr_t find_free(size_t size, size_t align, unsigned *place) {
     return 0;
 }
 
+/* As RLIMIT_AS would have it. */
+static bool within_limit(size_t more) {
+    return fake_settings.mapped_max == 0 || (mapped_bytes <= fake_settings.mapped_max && more <= fake_settings.mapped_max - mapped_bytes);
+}
+
 static void *map(size_t size, size_t align) {
     unsigned place;
-    uintptr_t start = find_free(size, align, &place);
+    uintptr_t start = within_limit(size) ? find_free(size, align, &place) : 0;
     if (start) {
         set_access(start, size, true);
         insert(place, start, size, 0, 0);
@@ -255,17 +260,28 @@ void *platform_map(size_t size, size_t align) {
     return result;
 }
 
+/* Under the lock: the mapping that holds the first bytes of the range, and how many bytes it holds of it. A range may lie in several
+ * mappings that touch. */
+static struct mapping *next_piece(uintptr_t start, size_t size, size_t *piece, const char *what) {
+    struct mapping *m = holder(start, 1);
+    demand(m != NULL, what);
+    size_t left = m->start + m->size - start;
+    *piece = size < left ? size : left;
+    return m;
+}
+
 bool platform_unmap(void *address, size_t size) {
-    uintptr_t start = (uintptr_t)address;
-    demand_range(start, size, "unmap: not whole pages");
+    demand_range((uintptr_t)address, size, "unmap: not whole pages");
     bool refused = refuse(FAKE_UNMAP);
     lock();
-    struct mapping *m = holder(start, size);
-    demand(m != NULL, "unmap: the range is not mapped");
-    if (refused) {
-        m->refused = size;
-    } else {
-        unmap(start, size);
+    size_t piece;
+    for (uintptr_t start = (uintptr_t)address; size; start += piece, size -= piece) {
+        struct mapping *m = next_piece(start, size, &piece, "unmap: the range is not mapped");
+        if (refused) {
+            m->refused = piece;
+        } else {
+            unmap(start, piece);
+        }
     }
     unlock();
     return !refused;
@@ -276,7 +292,10 @@ bool platform_purge(void *address, size_t size) {
     demand_range(start, size, "purge: not whole pages");
     bool refused = refuse(FAKE_PURGE);
     lock();
-    demand(holder(start, size) != NULL, "purge: the range is not mapped");
+    size_t piece;
+    for (size_t done = 0; done < size; done += piece) {
+        (void)next_piece(start + done, size - done, &piece, "purge: the range is not mapped");
+    }
     if (refused) { /* as a system may, it stops half-way */
         size = align_down(size / 2, fake_settings.page_size);
     } else {
@@ -292,7 +311,7 @@ bool platform_purge(void *address, size_t size) {
 /* Under the lock: bytes behind the mapping become part of it, if they are free. */
 static bool grow_in_place(struct mapping *m, size_t new_size) {
     uintptr_t limit = m + 1 < mappings + mapping_count ? m[1].start : reservation + RESERVATION - ((size_t)64 << 10);
-    if (new_size > limit - m->start) {
+    if (new_size > limit - m->start || !within_limit(new_size - m->size)) {
         return false;
     }
     set_access(m->start + m->size, new_size - m->size, true);

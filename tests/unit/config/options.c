@@ -74,7 +74,7 @@ static void numbers_and_sizes(void **state) {
     assert_int_equal(option_get(OPTION_dirty_min), (size_t)7 << 30);
     obeyed("large_max=32768");
     assert_int_equal(option_get(OPTION_large_max), 32768);
-    obeyed("large_max=1024K");
+    obeyed("large_max=32768K");
     assert_int_equal(option_get(OPTION_large_max), LARGE_MAX);
     obeyed("shards=64,quiet=1,perturb=255");
     assert_int_equal(option_get(OPTION_shards), 64);
@@ -111,7 +111,7 @@ static void parts(void **state) {
 #define NOT_KNOWN "is not known and is ignored\n"
 #define BYTES(low, high) "needs bytes (k, m, g allowed) from " low " to " high "; its default is kept\n"
 #define NUMBERS(low, high) "needs a number from " low " to " high "; its default is kept\n"
-#define LARGE_BYTES BYTES("32768", "1048576")
+#define LARGE_BYTES BYTES("32768", "33554432")
 #define DIRTY_BYTES BYTES("0", "9223372036854775807")
 
 static void unknown_names(void **state) {
@@ -159,7 +159,7 @@ static void malformed_numbers(void **state) {
 static void malformed_sizes(void **state) {
     (void)state;
     refused("large_max=32767", "collam: option 'large_max=32767' " LARGE_BYTES);
-    refused("large_max=1025k", "collam: option 'large_max=1025k' " LARGE_BYTES);
+    refused("large_max=32769k", "collam: option 'large_max=32769k' " LARGE_BYTES);
     static const char *const bad[] = {"dirty_min=k",
                                       "dirty_min=1kk",
                                       "dirty_min=1t",
