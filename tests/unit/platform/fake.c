@@ -179,7 +179,12 @@ static void answers_as_set(void **state) {
     fake_settings.cpu = 5;
     fake_settings.threads = FAKE_THREADS_MANY;
     assert_int_equal(platform_cpu_count(), 17);
-    assert_int_equal(platform_cpu(), 5);
+    unsigned cpu;
+    unsigned node;
+    fake_settings.node = 3;
+    platform_where(&cpu, &node);
+    assert_int_equal(cpu, 5);
+    assert_int_equal(node, 3);
     assert_false(platform_single_threaded());
     fake_settings.threads = FAKE_THREADS_ONE;
     assert_true(platform_single_threaded());
