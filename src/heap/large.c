@@ -7,6 +7,7 @@
 #include "config/options.h"
 #include "pages/chunk.h"
 #include "pages/direct.h"
+#include "pages/limit.h"
 #include "pages/page_map.h"
 #include "pages/purge.h"
 #include "platform/platform.h"
@@ -17,6 +18,9 @@ static unsigned slices_for(size_t size) {
 
 void *large_take(size_t size, size_t align, bool *zeroed) {
     void *block;
+    if (UNLIKELY(!limit_admits(size))) {
+        return NULL;
+    }
     if (size <= option_get(OPTION_large_max) && align <= LARGE_ALIGN_MAX) {
         size_t page = platform_page_size();
         block = chunk_take_run(slices_for(size), (unsigned)((align > page ? align : page) >> SLICE_SHIFT), zeroed);
@@ -43,8 +47,17 @@ bool large_give(uintptr_t address) {
     return given;
 }
 
+/* False when a limit forbids what is added to the block. */
+static COLD bool may_grow(uintptr_t address, size_t size) {
+    size_t old_size = large_size(address);
+    return size <= old_size || limit_allows(size - old_size);
+}
+
 void *large_resize(uintptr_t address, size_t size) {
     struct chunk *chunk = page_map_chunk(address);
+    if (UNLIKELY(!limit_admits(size)) && !may_grow(address, size)) {
+        return NULL;
+    }
     if (chunk == NULL) {
         if (size <= SMALL_MAX) {
             return NULL;

@@ -9,6 +9,7 @@
 #include "pages/chunk.h"
 #include "pages/counters.h"
 #include "pages/direct.h"
+#include "pages/limit.h"
 #include "platform/platform.h"
 
 /* Refusals in a row until it is believed that the system refuses everything, and not just a page that the program has locked. */
@@ -40,7 +41,7 @@ size_t purge_budget(void) {
     size_t most = swing_limit();
     swung = swung < most ? swung : most;
     least = least > swung ? least : swung;
-    return share > least ? share : least;
+    return limit_budget(share > least ? share : least);
 }
 
 /* What went back to the system and was needed again since the last look adds to the swing; the rest of it fades. */
