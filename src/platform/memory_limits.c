@@ -317,7 +317,8 @@ static void look_at_process(struct memory_limits *limits) {
     size_t page = platform_page_size();
     size_t address_space = platform_address_space_limit();
     size_t data = platform_data_limit();
-    if (!reader_open(&reader, "/proc/self/statm")) {
+    bool any_limit = address_space != SIZE_MAX || data != SIZE_MAX || limits->group.room != SIZE_MAX || limits->high.room != SIZE_MAX;
+    if (!any_limit || !reader_open(&reader, "/proc/self/statm")) {
         return;
     }
     if (reader_line(&reader, line, sizeof line)) {
