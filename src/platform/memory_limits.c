@@ -317,13 +317,13 @@ static void look_at_process(struct memory_limits *limits) {
     size_t page = platform_page_size();
     size_t address_space = platform_address_space_limit();
     size_t data = platform_data_limit();
-    bool any_limit = address_space != SIZE_MAX || data != SIZE_MAX || limits->group.room != SIZE_MAX || limits->high.room != SIZE_MAX;
-    if (!any_limit || !reader_open(&reader, "/proc/self/statm")) {
+    if (!reader_open(&reader, "/proc/self/statm")) {
         return;
     }
     if (reader_line(&reader, line, sizeof line)) {
         size_t resident = number_at(after(line, ' ', 1));
-        limits->resident = resident == SIZE_MAX ? resident : resident * page;
+        size_t shared = number_at(after(line, ' ', 2));
+        limits->resident = resident == SIZE_MAX || shared > resident ? SIZE_MAX : (resident - shared) * page;
         struct memory_limit by_size = {address_space, room_between(number_at(line) * page, address_space)};
         struct memory_limit by_data = {data, room_between(number_at(after(line, ' ', 5)) * page, data)};
         limits->process = by_data.room < by_size.room ? by_data : by_size;
@@ -338,6 +338,8 @@ void memory_limits_look(struct memory_limits *limits) {
     limits->process = none;
     limits->resident = SIZE_MAX;
     limits->group_at[0] = '\0';
-    look_at_groups(limits);
+    /* First what is resident, then what the group uses: what is touched in between makes the room smaller, not the part that is resident
+     * larger. */
     look_at_process(limits);
+    look_at_groups(limits);
 }

@@ -23,7 +23,7 @@ struct memory_limits {
     struct memory_limit group;     /* the hard limit with the least room: beyond it the kernel ends a process */
     struct memory_limit high;      /* the limit beyond which the kernel slows the group down (version 2) */
     struct memory_limit process;   /* RLIMIT_AS or RLIMIT_DATA, whichever has less room: beyond it the kernel refuses */
-    size_t resident;               /* bytes of this process that are backed by memory; SIZE_MAX: not known, or there is no limit */
+    size_t resident;               /* private bytes of this process that are backed by memory; SIZE_MAX: not known */
     char group_at[GROUP_PATH_MAX]; /* the directory of `group`, "" without one */
 };
 

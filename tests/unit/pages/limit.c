@@ -178,7 +178,7 @@ static void untouched_memory_makes_looks_denser(void **state) {
     heap_of(200 * MIB);
     assert_int_equal(look(65536), LIMIT_ROOM);
     size_t ceiling = load_relaxed(&limit_ceiling);
-    fake_set_file("/proc/self/statm", "99999 5120 300 10 0 400 0\n"); /* 20 MiB resident */
+    fake_set_file("/proc/self/statm", "99999 5420 300 10 0 400 0\n"); /* 20 MiB resident and private */
     assert_int_equal(look(65536), LIMIT_ROOM);
     assert_true(load_relaxed(&limit_ceiling) < ceiling);
     assert_true(load_relaxed(&limit_ceiling) >= 201 * MIB);

@@ -251,11 +251,11 @@ static void resource_limits(void **state) {
     (void)state;
     fake_set_file("/proc/self/statm", "1000 600 300 10 0 400 0\n");
     struct memory_limits limits = look();
-    assert_int_equal(limits.resident, SIZE_MAX); /* nobody wants to know */
+    assert_int_equal(limits.resident, 300 * 4096);
     assert_int_equal(limits.process.room, SIZE_MAX);
     fake_settings.address_space_limit = 1500 * 4096;
     limits = look();
-    assert_int_equal(limits.resident, 600 * 4096);
+    assert_int_equal(limits.resident, 300 * 4096);
     assert_int_equal(limits.process.limit, 1500 * 4096);
     assert_int_equal(limits.process.room, 500 * 4096);
     fake_settings.data_limit = 500 * 4096;
