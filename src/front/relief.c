@@ -62,11 +62,11 @@ static _Atomic(size_t) nothing_to_reclaim_at;
 /* What is cached by this thread, kept ready in bins or waits to be purged may be all that is missing. */
 static bool reclaim(void) {
     bool flushed = heap_flush_all();
-    heap_request_flush();
     size_t used = load_relaxed(&page_counters.used_bytes) + load_relaxed(&page_counters.direct_bytes);
     if (used == load_relaxed(&nothing_to_reclaim_at) && load_relaxed(&page_counters.dirty_bytes) == 0 && !bin_keeps_slabs()) {
         return flushed;
     }
+    heap_request_flush();
     bin_trim();
     bool purged = purge_down_to(0);
     store_relaxed(&nothing_to_reclaim_at, load_relaxed(&page_counters.used_bytes) + load_relaxed(&page_counters.direct_bytes));
@@ -99,8 +99,7 @@ static void end_if_chosen(const struct limit_reached *reached, size_t wanted) {
 static bool relieve_limit(struct relief *done, size_t bytes, enum limit_verdict verdict, struct limit_reached *reached) {
     if (!done->reclaimed) {
         done->reclaimed = true;
-        (void)reclaim();
-        verdict = limit_look(bytes, reached);
+        verdict = reclaim() ? limit_look(bytes, reached) : verdict;
         if (verdict == LIMIT_ROOM) {
             return true;
         }
@@ -119,23 +118,19 @@ static bool relieve_limit(struct relief *done, size_t bytes, enum limit_verdict 
     return true;
 }
 
-bool relief(struct relief *done, size_t bytes) {
-    struct limit_reached reached;
-    if (done->rounds++ == ROUNDS_MAX) {
-        return false;
-    }
-    bool by_limit = !limit_admits(bytes);
-    enum limit_verdict verdict = limit_look(bytes, &reached);
-    if (by_limit || verdict == LIMIT_FULL) {
-        return verdict == LIMIT_ROOM || relieve_limit(done, bytes, verdict, &reached);
-    }
-    /* The system refused. */
+/* The system refused. A program that goes on asking shall not pay for a look each time, unless somebody wants to know. */
+static bool relieve_refusal(struct relief *done, size_t bytes) {
     if (!done->reclaimed) {
         done->reclaimed = true;
         if (reclaim()) {
             return true;
         }
     }
+    if (load_relaxed(&registered) == NULL && option_get(OPTION_limit_policy) != LIMIT_ABORT) {
+        return false;
+    }
+    struct limit_reached reached;
+    enum limit_verdict verdict = limit_look(bytes, &reached);
     if (!done->called && (verdict == LIMIT_NEAR || bytes <= limit_footprint())) { /* more than the heap holds cannot be freed */
         done->called = true;
         if (call_back(&reached, bytes)) {
@@ -147,4 +142,16 @@ bool relief(struct relief *done, size_t bytes) {
         end_if_chosen(&reached, bytes);
     }
     return false;
+}
+
+bool relief(struct relief *done, size_t bytes) {
+    if (done->rounds++ == ROUNDS_MAX) {
+        return false;
+    }
+    if (limit_admits(bytes)) {
+        return relieve_refusal(done, bytes);
+    }
+    struct limit_reached reached;
+    enum limit_verdict verdict = limit_look(bytes, &reached);
+    return verdict == LIMIT_ROOM || relieve_limit(done, bytes, verdict, &reached);
 }
