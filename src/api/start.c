@@ -12,6 +12,7 @@
 #include "observe/stats.h"
 #include "pages/chunk.h"
 #include "pages/direct.h"
+#include "pages/limit.h"
 #include "pages/meta.h"
 #include "pages/span.h"
 #include "platform/lock.h"
@@ -64,6 +65,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
         const char *text = find_variable(environment, "COLLAM_OPTIONS");
         if (text) {
             (void)options_parse(text, report_line);
+            limit_options_changed();
         }
     }
     thread_watch_ends();

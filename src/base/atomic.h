@@ -17,5 +17,7 @@
 #define exchange_release(p, v) atomic_exchange_explicit((p), (v), memory_order_release)
 #define cas_acquire(p, expected, v)                                                                                                        \
     atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_acquire, memory_order_relaxed)
+#define cas_relaxed(p, expected, v)                                                                                                        \
+    atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_relaxed, memory_order_relaxed)
 
 #endif

@@ -4,13 +4,12 @@
  */
 #include "config/options.h"
 #include "front/fast.h"
+#include "front/relief.h"
 #include "heap/bin.h"
 #include "heap/large.h"
 #include "heap/misuse.h"
 #include "heap/thread_heap.h"
-#include "pages/counters.h"
 #include "pages/page_map.h"
-#include "pages/purge.h"
 #include "slab/slab.h"
 
 #include <errno.h>
@@ -47,31 +46,13 @@ static void *take_class(struct heap *heap, unsigned class_index) {
     return bin_claim(&shard, class_index, &block + 1, 1) ? block : NULL;
 }
 
-/* Bytes in use when memory ran out last and nothing could be reclaimed; a program that goes on asking need not wait for that again.
- * Relaxed: a hint. */
-static _Atomic(size_t) nothing_to_reclaim_at;
-
-/* Memory ran out: what is cached here, kept ready in bins or waits to be purged may be all that is missing. */
-static COLD bool reclaim(void) {
-    bool flushed = heap_flush_all();
-    size_t used = page_live_bytes();
-    if (used == load_relaxed(&nothing_to_reclaim_at) && page_dirty_bytes() == 0 && !bin_keeps_slabs()) {
-        return flushed;
-    }
-    bin_trim();
-    bool purged = purge_down_to(0);
-    store_relaxed(&nothing_to_reclaim_at, page_live_bytes());
-    return purged || flushed;
-}
-
 void *front_take_class(unsigned class_index) {
     struct heap *heap = heap_of_thread();
     void *block = take_class(heap, class_index);
-    if (UNLIKELY(block == NULL) && reclaim()) {
-        block = take_class(heap, class_index);
-    }
-    if (UNLIKELY(block == NULL)) {
-        return front_no_memory();
+    for (struct relief done = {0}; UNLIKELY(block == NULL); block = take_class(heap, class_index)) {
+        if (!relief(&done, UNIT_SIZE)) {
+            return front_no_memory();
+        }
     }
     if (UNLIKELY(heap && heap->watched)) {
         count_allocation(heap);
@@ -89,11 +70,10 @@ static void *take_large_or_reclaim(size_t size, size_t align, bool grown, bool *
     }
     struct heap *heap = heap_of_thread();
     void *block = take_large(size, align, grown, zeroed);
-    if (UNLIKELY(block == NULL) && reclaim()) {
-        block = take_large(size, align, grown, zeroed);
-    }
-    if (UNLIKELY(block == NULL)) {
-        return front_no_memory();
+    for (struct relief done = {0}; UNLIKELY(block == NULL); block = take_large(size, align, grown, zeroed)) {
+        if (!relief(&done, size)) {
+            return front_no_memory();
+        }
     }
     if (UNLIKELY(heap && heap->watched)) {
         count_allocation(heap);

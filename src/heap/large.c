@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "config/options.h"
 #include "pages/direct.h"
+#include "pages/limit.h"
 #include "pages/page_map.h"
 #include "pages/purge.h"
 #include "pages/span.h"
@@ -16,6 +17,9 @@ static size_t in_pages(size_t size) {
 }
 
 void *large_take(size_t size, size_t align, bool *zeroed) {
+    if (UNLIKELY(!limit_admits(size))) {
+        return NULL;
+    }
     if (size <= option_get(OPTION_large_max) && align <= LARGE_ALIGN_MAX) {
         return span_take(in_pages(size), align, zeroed);
     }
@@ -23,7 +27,10 @@ void *large_take(size_t size, size_t align, bool *zeroed) {
 }
 
 void *large_take_growing(size_t size, bool *zeroed) {
-    return size > GROWN_MAX ? direct_take(size, platform_page_size(), zeroed) : large_take(size, BLOCK_ALIGN, zeroed);
+    if (size > GROWN_MAX && LIKELY(limit_admits(size))) {
+        return direct_take(size, platform_page_size(), zeroed);
+    }
+    return large_take(size, BLOCK_ALIGN, zeroed);
 }
 
 size_t large_size(uintptr_t address) {
@@ -42,8 +49,14 @@ bool large_give(uintptr_t address) {
     return true;
 }
 
+/* False when a limit forbids what is added to the block. */
+static COLD bool may_grow(uintptr_t address, size_t size) {
+    size_t old_size = large_size(address);
+    return size <= old_size || limit_allows(size - old_size);
+}
+
 void *large_resize(uintptr_t address, size_t size) {
-    if (size <= SMALL_MAX) {
+    if (size <= SMALL_MAX || (UNLIKELY(!limit_admits(size)) && !may_grow(address, size))) {
         return NULL;
     }
     size_t old = span_size(address);

@@ -9,6 +9,7 @@
 #include "pages/chunk.h"
 #include "pages/counters.h"
 #include "pages/direct.h"
+#include "pages/limit.h"
 #include "pages/span.h"
 #include "platform/platform.h"
 
@@ -46,7 +47,7 @@ size_t purge_budget(void) {
     size_t most = swing_limit();
     swung = swung < most ? swung : most;
     least = least > swung ? least : swung;
-    return share > least ? share : least;
+    return limit_budget(share > least ? share : least);
 }
 
 /* The peak that counts was not long ago: what goes back takes a quarter of its size off what lies above live memory. */

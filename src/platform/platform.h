@@ -39,9 +39,18 @@ void platform_wake_one(_Atomic(uint32_t) *word);
 /* Lets the processor know that this is a waiting loop. */
 void platform_pause(void);
 
-/* CPUs this process may use (>= 1). The CPU the caller runs on now. */
+/* CPUs this process may use (>= 1). */
 unsigned platform_cpu_count(void);
-unsigned platform_cpu(void);
+/* The CPU the caller runs on now, and the memory node it belongs to. */
+void platform_where(unsigned *cpu, unsigned *node);
+/* Memory nodes this process may use (>= 1). */
+unsigned platform_node_count(void);
+
+/* Bytes of address space and of private writable memory that the process may have; SIZE_MAX: no limit. */
+size_t platform_address_space_limit(void);
+size_t platform_data_limit(void);
+/* Bytes of the machine's swap space that are free. */
+size_t platform_free_swap(void);
 
 /* An id of the calling thread, unique among live threads of the machine; never 0. */
 uint32_t platform_thread_id(void);
@@ -57,6 +66,10 @@ bool platform_secure_start(void);
 void platform_write(int descriptor, const char *text, size_t length);
 /* Creates or truncates a file that only its owner may read, refusing links; returns a descriptor or -1. */
 int platform_create_file(const char *path);
+/* Opens a file for reading; a descriptor or -1. */
+int platform_open_file(const char *path);
+/* Reads on, at most size bytes: how many, 0 at the end and after an error. */
+size_t platform_read(int descriptor, char *buffer, size_t size);
 void platform_close(int descriptor);
 
 /* Ends the process as abort() does. */

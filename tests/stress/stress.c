@@ -164,6 +164,8 @@ int main(int count, char **argument) {
         use_every_kind(1);
         return 0;
     }
+    if (count == 2 && strcmp(argument[1], "fill-until-null") == 0)
+        return stress_fill_until_null();
 #endif
     fprintf(stderr, "usage: stress CASE [--long] | stress --list\n");
     return 2;

@@ -25,7 +25,15 @@
 #define RESERVATION ((size_t)64 << 30)
 #define RESERVATION_AT (0x7e9000000000u - ((size_t)16 << 20))
 
-enum { MAPPINGS_MAX = 8192, SMALLEST_PAGE = 4096, TEXT_MAX = 8192, PATH_MAX_KEPT = 1024, FAKE_DESCRIPTOR = 1000 };
+enum {
+    MAPPINGS_MAX = 8192,
+    SMALLEST_PAGE = 4096,
+    TEXT_MAX = 8192,
+    PATH_MAX_KEPT = 1024,
+    FAKE_DESCRIPTOR = 1000,
+    READABLE_MAX = 64,
+    OPEN_MAX = 4
+};
 
 struct mapping {
     uintptr_t start;
@@ -56,9 +64,23 @@ static size_t output_length;
 static char file_path[PATH_MAX_KEPT];
 static char file_text[TEXT_MAX];
 static size_t file_length;
-static int open_files;
+static int open_files; /* created ones */
 
-struct fake_settings fake_settings = {.page_size = SMALLEST_PAGE, .cpu_count = 2, .process_id = 4711};
+struct readable {
+    const char *path; /* NULL: a free place */
+    const char *text;
+};
+static struct readable readable[READABLE_MAX];
+
+/* Descriptors of files being read: FAKE_DESCRIPTOR + 1 and on. */
+static const char *reading[OPEN_MAX];
+
+struct fake_settings fake_settings = {.page_size = SMALLEST_PAGE,
+                                      .cpu_count = 2,
+                                      .node_count = 1,
+                                      .address_space_limit = SIZE_MAX,
+                                      .data_limit = SIZE_MAX,
+                                      .process_id = 4711};
 static _Atomic(uint32_t) thread_ids;
 static __thread uint32_t thread_id;
 
@@ -378,8 +400,27 @@ unsigned platform_cpu_count(void) {
     return fake_settings.cpu_count;
 }
 
-unsigned platform_cpu(void) {
-    return fake_settings.cpu;
+void platform_where(unsigned *cpu, unsigned *node) {
+    (void)refuse(FAKE_WHERE);
+    *cpu = fake_settings.cpu;
+    *node = fake_settings.node;
+}
+
+unsigned platform_node_count(void) {
+    (void)refuse(FAKE_NODE_COUNT);
+    return fake_settings.node_count;
+}
+
+size_t platform_address_space_limit(void) {
+    return fake_settings.address_space_limit;
+}
+
+size_t platform_data_limit(void) {
+    return fake_settings.data_limit;
+}
+
+size_t platform_free_swap(void) {
+    return fake_settings.free_swap;
 }
 
 uint32_t platform_thread_id(void) {
@@ -437,8 +478,53 @@ int platform_create_file(const char *path) {
     return FAKE_DESCRIPTOR;
 }
 
+int platform_open_file(const char *path) {
+    if (refuse(FAKE_OPEN_FILE)) {
+        return -1;
+    }
+    int descriptor = -1;
+    lock();
+    for (unsigned i = 0; i < READABLE_MAX; i++) {
+        if (readable[i].path && strcmp(readable[i].path, path) == 0) {
+            unsigned slot = 0;
+            while (slot < OPEN_MAX && reading[slot]) {
+                slot++;
+            }
+            demand(slot < OPEN_MAX, "open_file: it opens four files at a time");
+            reading[slot] = readable[i].text;
+            descriptor = FAKE_DESCRIPTOR + 1 + (int)slot;
+        }
+    }
+    unlock();
+    return descriptor;
+}
+
+static const char **reading_of(int descriptor) {
+    unsigned slot = (unsigned)(descriptor - FAKE_DESCRIPTOR - 1);
+    return slot < OPEN_MAX && reading[slot] ? &reading[slot] : NULL;
+}
+
+size_t platform_read(int descriptor, char *buffer, size_t size) {
+    bool refused = refuse(FAKE_READ);
+    lock();
+    const char **text = reading_of(descriptor);
+    demand(text != NULL, "read: no such descriptor");
+    size_t length = refused ? 0 : strlen(*text);
+    length = length < size ? length : size;
+    length = fake_settings.read_size && length > fake_settings.read_size ? fake_settings.read_size : length;
+    memcpy(buffer, *text, length);
+    *text += length;
+    unlock();
+    return length;
+}
+
 void platform_close(int descriptor) {
     (void)refuse(FAKE_CLOSE);
+    const char **text = reading_of(descriptor);
+    if (text) {
+        *text = NULL;
+        return;
+    }
     demand(descriptor == FAKE_DESCRIPTOR && open_files == 1, "close: no such descriptor");
     open_files = 0;
 }
@@ -546,6 +632,21 @@ const char *fake_file_text(void) {
     return file_text;
 }
 
+void fake_set_file(const char *path, const char *text) {
+    struct readable *place = NULL;
+    for (unsigned i = READABLE_MAX; i-- > 0;) {
+        if (readable[i].path == NULL || strcmp(readable[i].path, path) == 0) {
+            place = place && place->path && readable[i].path == NULL ? place : &readable[i];
+        }
+    }
+    demand(place != NULL, "fake_set_file: too many files");
+    *place = (struct readable){text ? path : NULL, text};
+}
+
 int fake_open_files(void) {
-    return open_files;
+    int open = open_files;
+    for (unsigned i = 0; i < OPEN_MAX; i++) {
+        open += reading[i] != NULL;
+    }
+    return open;
 }
