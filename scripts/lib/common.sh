@@ -60,5 +60,5 @@ build() {
 # Builds the library and the launcher when a source is newer than they are, or they are not there. Fast when nothing changed.
 ensure_release() {
     need_build_tools
-    build release collam collam_static collam-run
+    build release collam collam_static collam_pic collam-run
 }

@@ -66,7 +66,9 @@ void heap_end_of_thread(void);
 /* Puts every cached block of the calling thread back; its heap stays. True when there was any. */
 bool heap_flush_all(void);
 
-/* Called when a heap has been made for the calling thread, to arrange for heap_end_of_thread. Set at start. */
+/* Called when a heap has been made for the calling thread, to arrange for heap_end_of_thread. Start sets it; until then it is what the
+ * variable is defined with (api/fork.c). */
+extern void (*heap_arrival_hook)(void);
 void heap_set_arrival_hook(void (*hook)(void));
 
 /* A block of the class, from the magazine or the bins; NULL when out of memory. */
