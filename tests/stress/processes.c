@@ -102,7 +102,7 @@ static void *allocate_and_fork(void *argument) {
 }
 
 int stress_fork_storm(void) {
-    forks_left = long_form ? 100000 : 1000;
+    forks_left = long_form ? 100000 : burdened ? 200 : 1000;
     size_t all = forks_left;
     pthread_t thread[TEAM];
     REQUIRE(pthread_atfork(library_before_fork, library_after_fork, library_after_fork) == 0, "pthread_atfork");
