@@ -31,10 +31,12 @@ static struct heap *idle_heaps;
 static unsigned heaps_made;
 static _Atomic(bool) watch_everybody;    /* relaxed: concerns heaps made afterwards */
 static _Atomic(unsigned) flush_requests; /* relaxed: who sees a request late obeys it late */
-static void (*arrival_hook)(void);
+
+/* Weak: api/fork.c says what happens before start has set another. */
+__attribute__((weak)) void (*heap_arrival_hook)(void);
 
 void heap_set_arrival_hook(void (*hook)(void)) {
-    arrival_hook = hook;
+    heap_arrival_hook = hook;
 }
 
 ALWAYS_INLINE magazine_top *real_top(struct heap *heap, unsigned class_index) {
@@ -126,8 +128,8 @@ struct heap *heap_of_thread(void) {
         return NULL;
     }
     thread_heap = heap; /* before the hook, which may allocate */
-    if (arrival_hook) {
-        arrival_hook();
+    if (heap_arrival_hook) {
+        heap_arrival_hook();
     }
     return heap;
 }

@@ -69,7 +69,9 @@ bool heap_flush_all(void);
 /* Asks every thread to put its cached blocks back; each does at its next refill or flush. */
 void heap_request_flush(void);
 
-/* Called when a heap has been made for the calling thread, to arrange for heap_end_of_thread. Set at start. */
+/* Called when a heap has been made for the calling thread, to arrange for heap_end_of_thread. Start sets it; until then it is what the
+ * variable is defined with (api/fork.c). */
+extern void (*heap_arrival_hook)(void);
 void heap_set_arrival_hook(void (*hook)(void));
 
 /* A block of the class, from the magazine or the bins; NULL when out of memory. */

@@ -287,6 +287,21 @@ static void what_is_needed_again_is_kept(void **state) {
     give(base);
 }
 
+static void a_purged_chunk_wants_no_huge_page_any_more(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_huge_start, 0));
+    void *wall = take_unit();
+    while (fake_huge_pages_at(address_of(wall)) != 1) { /* the first chunks come from one mapping that asks for none */
+        wall = take_unit();
+    }
+    void *unit = take_unit();
+    char *address = address_of(unit);
+    assert_int_equal(fake_huge_pages_at(address), 1);
+    chunk_give_unit(unit, UNIT_SLICES);
+    assert_true(purge_down_to(0));
+    assert_int_equal(fake_huge_pages_at(address), -1);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_budget_follows_options_and_live_bytes),
     cmocka_unit_test(nothing_goes_back_within_the_budget),
@@ -299,5 +314,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(one_refusal_does_not_keep_the_others),
     cmocka_unit_test(memory_that_can_neither_go_nor_be_purged),
     cmocka_unit_test(what_is_needed_again_is_kept),
+    cmocka_unit_test(a_purged_chunk_wants_no_huge_page_any_more),
 };
 UNIT_MAIN(tests)
