@@ -21,7 +21,7 @@ static _Atomic(size_t) ask_again_at;
 
 /* The swing's state, all relaxed and each alone: threads that race may lose an update, which makes the budget a little smaller. */
 static _Atomic(size_t) swing;         /* what giving back was regretted, fading */
-static _Atomic(size_t) given_lately;  /* what was given back and not needed again so far, fading */
+static _Atomic(size_t) given_lately;  /* what was given back and not needed again so far, up to a limit */
 static _Atomic(size_t) purged_before; /* the counters when it was last looked at */
 static _Atomic(size_t) clean_before;
 
@@ -32,7 +32,7 @@ static size_t swing_limit(void) {
     size_t share = page_live_bytes() >> SWING_SHIFT;
     size_t large = load_relaxed(&page_counters.large_bytes);
     size_t peak = load_relaxed(&page_counters.large_peak_bytes);
-    size_t high = peak + (peak >> PEAK_SHIFT);
+    size_t high = peak + peak * PEAK_SHARE / 16;
     size_t gap = high > large ? high - large : 0;
     gap = gap < large ? gap : large;
     most = most > share ? most : share;
@@ -56,24 +56,25 @@ static void lower_peak(size_t given) {
     size_t peak = load_relaxed(&page_counters.large_peak_bytes);
     if (peak > large) {
         size_t above = peak - large;
-        store_relaxed(&page_counters.large_peak_bytes, peak - (above < given / 16 ? above : given / 16));
+        store_relaxed(&page_counters.large_peak_bytes, peak - (above < given / 8 ? above : given / 8));
     }
 }
 
-/* What went back to the system and was needed again adds to the swing. What was not needed for long takes its size off. */
+/* What went back to the system and was needed again adds to the swing; a quarter of all that goes back takes its size off. So the swing
+ * grows while more than a quarter is needed again, and is gone when much goes back for good. */
 static void note_regret(void) {
     size_t purged = load_relaxed(&page_counters.purged_bytes);
     size_t clean = load_relaxed(&page_counters.clean_taken_bytes);
     size_t given = purged - load_relaxed(&purged_before);
     size_t taken = clean - load_relaxed(&clean_before);
+    size_t limit = swing_limit();
     size_t owed = load_relaxed(&given_lately) + given;
     size_t regretted = owed < taken ? owed : taken;
+    size_t swung = load_relaxed(&swing) + regretted;
+    swung = swung > given / 4 ? swung - given / 4 : 0;
     owed -= regretted;
-    size_t swung = load_relaxed(&swing);
-    swung = (swung > owed / 8 ? swung - owed / 8 : 0) + regretted;
-    size_t limit = swing_limit();
     store_relaxed(&swing, swung < limit ? swung : limit);
-    store_relaxed(&given_lately, owed - owed / 8);
+    store_relaxed(&given_lately, owed < 2 * limit ? owed : 2 * limit);
     lower_peak(given);
     store_relaxed(&purged_before, purged);
     store_relaxed(&clean_before, clean);
@@ -160,6 +161,7 @@ void purge_if_over_budget(void) {
     }
     size_t budget = purge_budget();
     if (dirty > budget && dirty >= load_relaxed(&ask_again_at)) {
-        (void)purge_down_to(budget - budget / 8);
+        /* Half, unless much of what goes back comes again. */
+        (void)purge_down_to(load_relaxed(&swing) < budget / 2 ? budget / 2 : budget - budget / 8);
     }
 }

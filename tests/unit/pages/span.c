@@ -116,7 +116,7 @@ static void follow_a_model(size_t page) {
     size_t live = 0;
     size_t count = 0;
     fake_settings.page_size = page;
-    for (int step = 0; step < 20000; step++) {
+    for (int step = 0; step < 6000; step++) {
         struct block *block = &blocks[unit_random(&seed) % BLOCKS];
         unsigned action = (unsigned)(unit_random(&seed) % 8);
         if (action == 0) {
