@@ -1,8 +1,10 @@
 /*
  * Purpose: see memory_limits.h.
- * Layer: platform. Reads /proc and the control group files line by line into a buffer on the stack.
+ * Layer: platform. Reads /proc and the control group files line by line into a buffer on the stack. State: where the groups are mounted,
+ * written once.
  */
 #include "platform/memory_limits.h"
+#include "base/atomic.h"
 #include "base/fmt.h"
 #include "platform/platform.h"
 
@@ -162,44 +164,86 @@ static bool is_memory_mount(const char *line, int version) {
     return starts_with(type, "cgroup ") && lists_word(after(type, ' ', 2), ' ', "memory");
 }
 
-/* Where the hierarchy is mounted, and which of its directories stands there. */
-static void find_mount(int version, char *root, char *mounted, size_t capacity) {
+/* Where a hierarchy is mounted, and which of its directories stands there. */
+struct mount {
+    char root[GROUP_PATH_MAX];
+    char mounted[GROUP_PATH_MAX];
+};
+
+static void find_mount(int version, struct mount *mount) {
     struct reader reader;
     char line[LINE_MAX_KEPT];
     bool found = false;
     if (reader_open(&reader, "/proc/self/mountinfo")) {
         while (!found && reader_line(&reader, line, sizeof line)) {
-            found = is_memory_mount(line, version) && copy_field(after(line, ' ', 3), root, capacity) &&
-                    copy_field(after(line, ' ', 4), mounted, capacity);
+            found = is_memory_mount(line, version) && copy_field(after(line, ' ', 3), mount->root, sizeof mount->root) &&
+                    copy_field(after(line, ' ', 4), mount->mounted, sizeof mount->mounted);
         }
         platform_close(reader.descriptor);
     }
     if (!found) { /* the usual places */
         struct fmt out;
-        fmt_start(&out, root, capacity);
+        fmt_start(&out, mount->root, sizeof mount->root);
         fmt_char(&out, '/');
-        fmt_start(&out, mounted, capacity);
+        fmt_start(&out, mount->mounted, sizeof mount->mounted);
         fmt_text(&out, version == 2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory");
     }
 }
 
-void memory_group_find(struct memory_group *group) {
-    char path[GROUP_PATH_MAX];
-    char root[GROUP_PATH_MAX];
-    group->path[0] = '\0';
-    group->mounted = 0;
-    group->version = find_path(path, sizeof path);
-    if (group->version == 0) {
-        return;
-    }
-    find_mount(group->version, root, group->path, sizeof group->path);
+static void find_group(int version, const char *path, const struct mount *mount, struct memory_group *group) {
+    struct fmt out;
+    fmt_start(&out, group->path, sizeof group->path);
+    fmt_text(&out, mount->mounted);
+    group->version = version;
     group->mounted = length_of(group->path);
-    size_t hidden = length_of(root) == 1 ? 0 : length_of(root); /* the part of the path that is above what is mounted */
-    bool below = starts_with(path, root) && (path[hidden] == '/' || path[hidden] == '\0') && !starts_with(path, "/..");
+    size_t hidden = length_of(mount->root) == 1 ? 0 : length_of(mount->root); /* the part of the path that is above what is mounted */
+    bool below = starts_with(path, mount->root) && (path[hidden] == '/' || path[hidden] == '\0') && !starts_with(path, "/..");
     const char *rest = below ? path + hidden : "";
     if (rest[0] && rest[1] && group->mounted + length_of(rest) < sizeof group->path) {
-        struct fmt out = {group->path, sizeof group->path, group->mounted};
         fmt_text(&out, rest);
+    }
+}
+
+static void no_group(struct memory_group *group) {
+    group->version = 0;
+    group->mounted = 0;
+    group->path[0] = '\0';
+}
+
+void memory_group_find(struct memory_group *group) {
+    char path[GROUP_PATH_MAX];
+    struct mount mount;
+    int version = find_path(path, sizeof path);
+    no_group(group);
+    if (version) {
+        find_mount(version, &mount);
+        find_group(version, path, &mount, group);
+    }
+}
+
+/* The list of mounts may be long (a machine with many containers), and where groups are does not change: it is read once. Whoever comes
+ * while it is being written reads for himself. */
+enum { UNKNOWN = 0, BEING_WRITTEN = -1 };
+static struct mount known_mount;
+static _Atomic(int) known_version;
+
+static void find_group_again(struct memory_group *group) {
+    char path[GROUP_PATH_MAX];
+    int version = find_path(path, sizeof path);
+    no_group(group);
+    if (version == 0) {
+        return;
+    }
+    int known = load_acquire(&known_version); /* pairs with the release below: who sees a version sees the mount */
+    if (known == UNKNOWN && cas_relaxed(&known_version, &known, BEING_WRITTEN)) {
+        find_mount(version, &known_mount);
+        store_release(&known_version, version); /* pairs with the acquire above */
+        known = version;
+    }
+    if (known == version) {
+        find_group(version, path, &known_mount, group);
+    } else {
+        memory_group_find(group);
     }
 }
 
@@ -293,7 +337,7 @@ static void look_at_group(struct memory_limits *limits, const char *directory, i
 
 static void look_at_groups(struct memory_limits *limits) {
     struct memory_group group;
-    memory_group_find(&group);
+    find_group_again(&group);
     if (group.version == 0) {
         return;
     }
