@@ -10,6 +10,7 @@
 #include "pages/counters.h"
 #include "pages/direct.h"
 #include "pages/limit.h"
+#include "pages/page_map.h"
 #include "pages/span.h"
 #include "platform/platform.h"
 
@@ -85,6 +86,16 @@ static bool purge_run(struct chunk *chunk, unsigned start, unsigned count) {
     return platform_purge(chunk->base + ((size_t)start << SLICE_SHIFT), (size_t)count << SLICE_SHIFT);
 }
 
+/* The chunk is on no list. Its bits go first: once the addresses are free, another thread's next chunk may lie there. */
+static bool unmap(struct chunk *chunk) {
+    page_map_clean((uintptr_t)chunk->base);
+    if (!platform_unmap(chunk->base, CHUNK_SIZE)) {
+        return false;
+    }
+    chunk_forget(chunk);
+    return true;
+}
+
 static enum span_result purge_chunk(void) {
     struct chunk *chunk;
     unsigned start;
@@ -93,8 +104,7 @@ static enum span_result purge_chunk(void) {
     if (!chunk_take_dirty(&chunk, &start, &count, &whole)) {
         return SPAN_NOTHING;
     }
-    if (whole && platform_unmap(chunk->base, CHUNK_SIZE)) {
-        chunk_forget(chunk);
+    if (whole && unmap(chunk)) {
         return SPAN_DONE;
     }
     if (chunk_stop_huge(chunk)) {
@@ -111,11 +121,10 @@ static bool unmap_all(void) {
     bool any = false;
     struct chunk *chunk;
     while ((chunk = chunk_take_empty()) != NULL) {
-        if (!platform_unmap(chunk->base, CHUNK_SIZE)) {
+        if (!unmap(chunk)) {
             chunk_return_slices(chunk, 0, CHUNK_SLICES, false); /* others may have dirtied it since it was purged */
             break;
         }
-        chunk_forget(chunk);
         any = true;
     }
     while (span_unmap() == SPAN_DONE) {
