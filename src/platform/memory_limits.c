@@ -8,7 +8,7 @@
 #include "base/fmt.h"
 #include "platform/platform.h"
 
-enum { LINE_MAX_KEPT = 768, NUMBER_MAX = 32, NAME_MAX_KEPT = 40 };
+enum { LINE_MAX_KEPT = 640, NUMBER_MAX = 32, NAME_MAX_KEPT = 40 };
 
 /* --- lines and words ------------------------------------------------------------------------------------------------------ */
 
@@ -16,7 +16,7 @@ struct reader {
     int descriptor;
     size_t from;
     size_t until;
-    char buffer[512];
+    char buffer[256];
 };
 
 static bool reader_open(struct reader *reader, const char *path) {
@@ -249,21 +249,23 @@ static void find_group_again(struct memory_group *group) {
 
 /* --- one group ---------------------------------------------------------------------------------------------------------------- */
 
-static bool open_in(struct reader *reader, const char *directory, const char *name) {
-    char path[GROUP_PATH_MAX + NAME_MAX_KEPT];
-    struct fmt out;
-    fmt_start(&out, path, sizeof path);
-    fmt_text(&out, directory);
+/* Opens a file of the directory. The path has room for its name, which is put behind it for a moment: stacks may be small. */
+static bool open_in(struct reader *reader, struct memory_group *group, const char *name) {
+    size_t length = length_of(group->path);
+    struct fmt out = {group->path, sizeof group->path, length};
     fmt_char(&out, '/');
     fmt_text(&out, name);
-    return reader_open(reader, path);
+    bool whole = fmt_length(&out) + 1 < sizeof group->path;
+    bool opened = whole && reader_open(reader, group->path);
+    group->path[length] = '\0';
+    return opened;
 }
 
 /* The number a file holds; SIZE_MAX: none, "max", or no such file. */
-static size_t number_in(const char *directory, const char *name) {
+static size_t number_in(struct memory_group *group, const char *name) {
     struct reader reader;
     char line[NUMBER_MAX];
-    if (!open_in(&reader, directory, name)) {
+    if (!open_in(&reader, group, name)) {
         return SIZE_MAX;
     }
     bool any = reader_line(&reader, line, sizeof line);
@@ -272,18 +274,18 @@ static size_t number_in(const char *directory, const char *name) {
 }
 
 /* Bytes of the group that the kernel takes back before it ends a process: pages of files, and caches of its own. */
-static size_t reclaimable_in(const char *directory, int version) {
+static size_t reclaimable_in(struct memory_group *group) {
     static const char *const counted[2][3] = {{"total_inactive_file ", "total_active_file ", NULL},
                                               {"inactive_file ", "active_file ", "slab_reclaimable "}};
     struct reader reader;
     char line[2 * NAME_MAX_KEPT];
     size_t sum = 0;
-    if (!open_in(&reader, directory, "memory.stat")) {
+    if (!open_in(&reader, group, "memory.stat")) {
         return 0;
     }
     while (reader_line(&reader, line, sizeof line)) {
         for (unsigned i = 0; i < 3; i++) {
-            const char *name = counted[version - 1][i];
+            const char *name = counted[group->version - 1][i];
             if (name && starts_with(line, name)) {
                 size_t n = number_at(line + length_of(name));
                 sum += n == SIZE_MAX ? 0 : n;
@@ -299,36 +301,37 @@ static size_t room_between(size_t used, size_t limit) {
 }
 
 /* What may still be swapped out of the group. */
-static size_t swap_room(const char *directory, int version) {
+static size_t swap_room(struct memory_group *group) {
     size_t free = platform_free_swap();
     if (free == 0) {
         return 0;
     }
-    size_t room = version == 2 ? room_between(number_in(directory, "memory.swap.current"), number_in(directory, "memory.swap.max"))
-                               : room_between(number_in(directory, "memory.memsw.usage_in_bytes"),
-                                              number_in(directory, "memory.memsw.limit_in_bytes"));
+    size_t room = group->version == 2
+                      ? room_between(number_in(group, "memory.swap.current"), number_in(group, "memory.swap.max"))
+                      : room_between(number_in(group, "memory.memsw.usage_in_bytes"), number_in(group, "memory.memsw.limit_in_bytes"));
     return room < free ? room : free;
 }
 
-static void look_at_group(struct memory_limits *limits, const char *directory, int version) {
-    size_t hard = number_in(directory, version == 2 ? "memory.max" : "memory.limit_in_bytes");
-    size_t high = version == 2 ? number_in(directory, "memory.high") : SIZE_MAX;
+static void look_at_group(struct memory_limits *limits, struct memory_group *group) {
+    int version = group->version;
+    size_t hard = number_in(group, version == 2 ? "memory.max" : "memory.limit_in_bytes");
+    size_t high = version == 2 ? number_in(group, "memory.high") : SIZE_MAX;
     if (hard == SIZE_MAX && high == SIZE_MAX) {
         return;
     }
-    size_t used = number_in(directory, version == 2 ? "memory.current" : "memory.usage_in_bytes");
+    size_t used = number_in(group, version == 2 ? "memory.current" : "memory.usage_in_bytes");
     size_t room = room_between(used, hard);
     size_t high_room = room_between(used, high);
     if (room <= hard / 4 || high_room <= high / 4) {
-        size_t more = reclaimable_in(directory, version);
-        room = room == SIZE_MAX ? room : room + more + (room <= hard / 4 ? swap_room(directory, version) : 0);
+        size_t more = reclaimable_in(group);
+        room = room == SIZE_MAX ? room : room + more + (room <= hard / 4 ? swap_room(group) : 0);
         high_room = high_room == SIZE_MAX ? high_room : high_room + more;
     }
     if (room < limits->group.room) {
         limits->group = (struct memory_limit){hard, room};
         struct fmt out;
         fmt_start(&out, limits->group_at, sizeof limits->group_at);
-        fmt_text(&out, directory);
+        fmt_text(&out, group->path);
     }
     if (high_room < limits->high.room) {
         limits->high = (struct memory_limit){high, high_room};
@@ -342,7 +345,7 @@ static void look_at_groups(struct memory_limits *limits) {
         return;
     }
     for (size_t length = length_of(group.path);;) {
-        look_at_group(limits, group.path, group.version);
+        look_at_group(limits, &group);
         if (length <= group.mounted) {
             return;
         }
