@@ -30,6 +30,9 @@ static _Atomic(size_t) clean_before;
  * the gap between what is live and a little more than was live at their peak, but no more than what is live. */
 static size_t swing_limit(void) {
     size_t most = option_get(OPTION_swing_max);
+    if (most == 0) {
+        return 0; /* who wants no swing wants none */
+    }
     size_t share = page_live_bytes() >> SWING_SHIFT;
     size_t large = load_relaxed(&page_counters.large_bytes);
     size_t peak = load_relaxed(&page_counters.large_peak_bytes);
@@ -51,7 +54,7 @@ size_t purge_budget(void) {
     return limit_budget(share > least ? share : least);
 }
 
-/* The peak that counts was not long ago: what goes back takes a quarter of its size off what lies above live memory. */
+/* The peak that counts was not long ago: what goes back takes an eighth of its size off what lies above live memory. */
 static void lower_peak(size_t given) {
     size_t large = load_relaxed(&page_counters.large_bytes);
     size_t peak = load_relaxed(&page_counters.large_peak_bytes);
