@@ -373,6 +373,19 @@ static void a_container_nearly_full_of_live_blocks_is_not_overrun(void **state) 
     }
 }
 
+/* A request that the system refuses leaves no room behind that nobody looked for. */
+static void a_refused_giant_hides_no_limit(void **state) {
+    (void)state;
+    others = 5 * MIB;
+    container(64 * MIB);
+    fake_fail_nth(FAKE_MAP, 1);
+    assert_null(collam_malloc((size_t)2 << 30));
+    assert_true(load_relaxed(&limit_ceiling) <= limit_footprint() + 64 * MIB);
+    fill(100000);
+    assert_true(fake_resident_bytes() + others >= 58 * MIB);
+    give_all();
+}
+
 static void nothing_is_refused_that_is_not_touched(void **state) {
     (void)state;
     container(64 * MIB);
@@ -401,6 +414,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(abort_is_about_limits_only),
     cmocka_unit_test(a_container_is_filled_but_never_overrun),
     cmocka_unit_test(a_container_nearly_full_of_live_blocks_is_not_overrun),
+    cmocka_unit_test(a_refused_giant_hides_no_limit),
     cmocka_unit_test(nothing_is_refused_that_is_not_touched),
 };
 UNIT_MAIN(tests)
