@@ -66,7 +66,9 @@ static void refuses_what_cannot_be(void **state) {
     assert_null(platform_map((size_t)1 << 60, platform_page_size()));
     assert_null(platform_map(MIB, (size_t)1 << 62));
     assert_false(platform_unmap((void *)(platform_page_size() + 1), platform_page_size()));
+#ifndef __SANITIZE_THREAD__ /* which has libc's functions called instead */
     assert_int_equal(errno, 4711);
+#endif
 }
 
 static void purged_pages_read_as_zeros(void **state) {
@@ -253,7 +255,7 @@ static void *read_late(void *context) {
     sigemptyset(&alarm_only);
     sigaddset(&alarm_only, SIGALRM);
     pthread_sigmask(SIG_BLOCK, &alarm_only, NULL);
-    while (alarms < 3) {
+    for (int i = 0; i < 100; i++) { /* meanwhile the pipe is full, and its writer is interrupted */
         usleep(1000);
     }
     while ((part = read(ends[0], text, sizeof text)) > 0) {
