@@ -6,8 +6,11 @@
 #include "base/check.h"
 #include "base/fmt.h"
 #include "config/options.h"
+#include "front/sampled.h"
 #include "guard/report.h"
+#include "guard/wild.h"
 #include "heap/bin.h"
+#include "heap/guarded.h"
 #include "heap/thread_heap.h"
 #include "observe/stats.h"
 #include "pages/chunk.h"
@@ -25,12 +28,14 @@ static void before_fork(void) {
     chunk_fork_take();
     direct_fork_take();
     meta_fork_take();
+    guarded_fork_take();
     lock_fork_begin();
 }
 
 /* In parent and child alike: the thread that forked holds every lock and gives it back. */
 static void after_fork(void) {
     lock_fork_end();
+    guarded_fork_give();
     meta_fork_give();
     direct_fork_give();
     chunk_fork_give();
@@ -66,7 +71,12 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
     thread_watch_ends();
     /* First to register, so last to take its locks: other handlers may still allocate. */
     (void)pthread_atfork(before_fork, after_fork, after_fork);
-    if (option_get(OPTION_stats) || option_get(OPTION_perturb)) {
+    size_t guard_rate = option_get(OPTION_guard_rate);
+    if (guard_rate) {
+        sampled_start(guard_rate);
+        wild_watch();
+    }
+    if (option_get(OPTION_stats) || option_get(OPTION_perturb) || (guard_rate && guard_rate < SAMPLED_EXACT_BELOW)) {
         (void)heap_of_thread();
         heap_watch();
     }

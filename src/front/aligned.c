@@ -11,7 +11,11 @@ void *front_aligned(size_t align, size_t size) {
         return fast_malloc(size);
     }
     bool zeroed = false;
-    void *block = NULL;
+    void *block = front_take_guarded(size, align);
+    if (block) {
+        front_perturb_new(block, size);
+        return block;
+    }
     unsigned class_index = align <= SLICE_SIZE && size <= SMALL_MAX ? size_class_aligned(size, align) : 0;
     if (class_index) {
         block = fast_take(class_index);

@@ -5,6 +5,7 @@
  */
 #include "front/resize.h"
 #include "front/fast.h"
+#include "heap/guarded.h"
 #include "heap/large.h"
 #include "heap/misuse.h"
 
@@ -57,7 +58,7 @@ static NOINLINE void *resize_slowly(void *block, size_t size, const char *call) 
     if (size > (size_t)PTRDIFF_MAX) {
         return front_no_memory();
     }
-    if (usable > SMALL_MAX || page_map_class((uintptr_t)block) == 0) {
+    if (usable > SMALL_MAX || (page_map_class((uintptr_t)block) == 0 && !guarded_holds((uintptr_t)block))) {
         void *resized = large_resize((uintptr_t)block, size);
         if (resized) {
             return resized;

@@ -4,7 +4,9 @@
  */
 #include "config/options.h"
 #include "front/fast.h"
+#include "front/sampled.h"
 #include "heap/bin.h"
+#include "heap/guarded.h"
 #include "heap/large.h"
 #include "heap/misuse.h"
 #include "heap/thread_heap.h"
@@ -97,7 +99,24 @@ void *front_take_large(size_t size, size_t align, bool *zeroed) {
     return block;
 }
 
+void *front_take_guarded(size_t size, size_t align) {
+    if (LIKELY(load_relaxed(&sampled_rate) == 0)) {
+        return NULL;
+    }
+    struct heap *heap = heap_of_thread();
+    void *block = sampled_take(size, align);
+    if (block && heap && heap->watched) {
+        count_allocation(heap);
+    }
+    return block;
+}
+
 static void *take(size_t size, bool *zeroed) {
+    void *guarded = front_take_guarded(size, BLOCK_ALIGN);
+    if (UNLIKELY(guarded != NULL)) {
+        *zeroed = true;
+        return guarded;
+    }
     if (size <= SMALL_MAX) {
         *zeroed = false;
         return front_take_class(size_class_of(size));
@@ -110,6 +129,9 @@ void *slow_malloc(size_t size) {
     void *block = take(size, &zeroed);
     if (block) {
         front_perturb_new(block, size);
+    }
+    if (UNLIKELY(load_relaxed(&sampled_rate)) && size <= SMALL_MAX && !thread_heap->watched) {
+        sampled_skip(heap_ready(thread_heap, size_class_of(size)));
     }
     return block;
 }
@@ -141,6 +163,9 @@ size_t front_usable_size_or_0(const void *block) {
     unsigned class_index = checked_class((uintptr_t)block, &bad);
     if (class_index) {
         return bad ? 0 : size_classes[class_index].size;
+    }
+    if (UNLIKELY(guarded_holds((uintptr_t)block))) {
+        return guarded_size((uintptr_t)block);
     }
     return large_size((uintptr_t)block);
 }
@@ -184,6 +209,17 @@ static void free_in_slab(void *block, unsigned class_index, const char *call) {
     heap_put(heap, class_index, block, call);
 }
 
+/* The report comes after the block is gone, so that it can tell where both calls were made. */
+static bool give_guarded(uintptr_t address, const char *call) {
+    struct misuse misuse = {.call = call, .address = address, .block = address, .block_size = guarded_size(address)};
+    enum guarded_verdict verdict = guarded_give(address, &misuse.where);
+    if (UNLIKELY(verdict == GUARDED_OVERRUN || verdict == GUARDED_UNDERRUN)) {
+        misuse.kind = verdict == GUARDED_OVERRUN ? MISUSE_OVERRUN : MISUSE_UNDERRUN;
+        misuse_found(&misuse);
+    }
+    return verdict != GUARDED_NOT_LIVE;
+}
+
 void slow_free(void *block, const char *call) {
     if (block == NULL) {
         return;
@@ -198,7 +234,8 @@ void slow_free(void *block, const char *call) {
         free_in_slab(block, class_index, call);
         return;
     }
-    if (!large_give((uintptr_t)block)) {
+    bool given = guarded_holds((uintptr_t)block) ? give_guarded((uintptr_t)block, call) : large_give((uintptr_t)block);
+    if (!given) {
         misuse_examine(call, (uintptr_t)block);
         return;
     }

@@ -4,6 +4,7 @@
  */
 #include "heap/misuse.h"
 #include "base/check.h"
+#include "heap/guarded.h"
 #include "pages/chunk.h"
 #include "pages/direct.h"
 #include "pages/page_map.h"
@@ -31,8 +32,27 @@ static unsigned span_containing(struct chunk *chunk, unsigned slice) {
     return RUN_NONE;
 }
 
+static void examine_guarded(struct misuse *misuse) {
+    bool locked;
+    const struct guarded_slot *slot = guarded_look(misuse->address, &locked);
+    if (slot) {
+        misuse->block = slot->block;
+        misuse->block_size = slot->size;
+        misuse->kind = slot->block == misuse->address ? MISUSE_DOUBLE_FREE : MISUSE_INTERIOR;
+        if (misuse->address < slot->block || misuse->address - slot->block >= slot->size) {
+            misuse->kind = MISUSE_FOREIGN;
+        }
+    }
+    guarded_end_look(locked);
+}
+
 static void examine(struct misuse misuse) {
     uintptr_t address = misuse.address;
+    if (guarded_holds(address)) {
+        examine_guarded(&misuse);
+        misuse_found(&misuse);
+        return;
+    }
     struct chunk *chunk = page_map_chunk(address);
     unsigned class_index = chunk ? page_map_class(address) : 0;
     if (class_index) {

@@ -303,6 +303,10 @@ void heap_put(struct heap *heap, unsigned class_index, void *block, const char *
     store_relaxed(top, slot + 1);
 }
 
+unsigned heap_ready(struct heap *heap, unsigned class_index) {
+    return held_in(heap, class_index);
+}
+
 bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t address) {
     void **first = first_of(heap, class_index);
     if (first == NULL) {

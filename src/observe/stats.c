@@ -5,6 +5,7 @@
 #include "observe/stats.h"
 #include "base/fmt.h"
 #include "heap/bin.h"
+#include "heap/guarded.h"
 #include "heap/thread_heap.h"
 #include "pages/counters.h"
 #include "platform/platform.h"
@@ -33,9 +34,10 @@ void stats_collect(struct collam_stats *stats) {
     stats->live_blocks += load_relaxed(&page_counters.large_count) + load_relaxed(&page_counters.direct_count);
     stats->large_bytes = load_relaxed(&page_counters.large_bytes);
     stats->direct_bytes = load_relaxed(&page_counters.direct_bytes);
-    stats->live_bytes = stats->small_bytes + stats->large_bytes + stats->direct_bytes;
+    stats->live_blocks += guarded_live(&stats->guarded_bytes);
+    stats->live_bytes = stats->small_bytes + stats->large_bytes + stats->direct_bytes + stats->guarded_bytes;
     stats->dirty_bytes = load_relaxed(&page_counters.dirty_bytes);
-    stats->mapped_bytes = load_relaxed(&page_counters.chunk_bytes) + stats->direct_bytes;
+    stats->mapped_bytes = load_relaxed(&page_counters.chunk_bytes) + stats->direct_bytes + stats->guarded_bytes;
     stats->metadata_bytes = load_relaxed(&page_counters.meta_bytes);
     stats->purged_bytes = load_relaxed(&page_counters.purged_bytes);
     stats->purges = load_relaxed(&page_counters.purge_calls);

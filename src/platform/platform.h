@@ -25,6 +25,10 @@ bool platform_unmap(void *address, size_t size);
 /* Forgets the contents: afterwards the pages cost no memory and read as zeros. False when refused: contents are then undefined. */
 bool platform_purge(void *address, size_t size);
 
+/* Makes the range inaccessible, or readable and writable again with its contents as they were. False when refused, as when that
+ * takes more mappings than the system allows; which part of the range is then accessible is not known. */
+bool platform_protect(void *address, size_t size, bool accessible);
+
 /* Resizes a whole mapping, contents kept up to the smaller size; new bytes are zero. With may_move the address may change.
  * Returns the address, or NULL with nothing changed. */
 void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_move);

@@ -289,6 +289,20 @@ bool platform_purge(void *address, size_t size) {
     return !refused;
 }
 
+bool platform_protect(void *address, size_t size, bool accessible) {
+    uintptr_t start = (uintptr_t)address;
+    demand_range(start, size, "protect: not whole pages");
+    bool refused = refuse(FAKE_PROTECT);
+    lock();
+    demand(holder(start, size) != NULL, "protect: the range is not mapped");
+    if (!refused) {
+        long protection = accessible ? PROT_READ | PROT_WRITE : PROT_NONE;
+        (void)syscall6(SYS_mprotect, (long)start, (long)size, protection, 0, 0, 0);
+    }
+    unlock();
+    return !refused;
+}
+
 /* Under the lock: bytes behind the mapping become part of it, if they are free. */
 static bool grow_in_place(struct mapping *m, size_t new_size) {
     uintptr_t limit = m + 1 < mappings + mapping_count ? m[1].start : reservation + RESERVATION - ((size_t)64 << 10);

@@ -104,6 +104,11 @@ bool platform_purge(void *address, size_t size) {
     return !syscall_failed(syscall6(SYS_madvise, (long)address, (long)size, MADV_DONTNEED, 0, 0, 0));
 }
 
+bool platform_protect(void *address, size_t size, bool accessible) {
+    long protection = accessible ? PROT_READ | PROT_WRITE : PROT_NONE;
+    return !syscall_failed(syscall6(SYS_mprotect, (long)address, (long)size, protection, 0, 0, 0));
+}
+
 void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_move) {
     return remap(address, old_size, new_size, may_move ? MREMAP_MAYMOVE : 0);
 }
