@@ -5,13 +5,14 @@
  */
 #include "front/aligned.h"
 #include "front/fast.h"
+#include "front/sampled.h"
 
 void *front_aligned(size_t align, size_t size) {
     if (align <= BLOCK_ALIGN) {
         return fast_malloc(size);
     }
     bool zeroed = false;
-    void *block = front_take_guarded(size, align);
+    void *block = UNLIKELY(sampled_rate_now() != 0) ? front_take_guarded(size, align) : NULL;
     if (block) {
         front_perturb_new(block, size);
         return block;

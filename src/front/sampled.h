@@ -17,6 +17,9 @@ enum { SAMPLED_EXACT_BELOW = 256 };
 
 /* 0: none is guarded. Relaxed: set once at start. */
 extern _Atomic(uint32_t) sampled_rate;
+ALWAYS_INLINE uint32_t sampled_rate_now(void) {
+    return load_relaxed(&sampled_rate);
+}
 
 void sampled_start(size_t rate);
 

@@ -100,9 +100,6 @@ void *front_take_large(size_t size, size_t align, bool *zeroed) {
 }
 
 void *front_take_guarded(size_t size, size_t align) {
-    if (LIKELY(load_relaxed(&sampled_rate) == 0)) {
-        return NULL;
-    }
     struct heap *heap = heap_of_thread();
     void *block = sampled_take(size, align);
     if (block && heap && heap->watched) {
@@ -112,11 +109,6 @@ void *front_take_guarded(size_t size, size_t align) {
 }
 
 static void *take(size_t size, bool *zeroed) {
-    void *guarded = front_take_guarded(size, BLOCK_ALIGN);
-    if (UNLIKELY(guarded != NULL)) {
-        *zeroed = true;
-        return guarded;
-    }
     if (size <= SMALL_MAX) {
         *zeroed = false;
         return front_take_class(size_class_of(size));
@@ -124,13 +116,24 @@ static void *take(size_t size, bool *zeroed) {
     return front_take_large(size, BLOCK_ALIGN, zeroed);
 }
 
+/* The same while allocations are counted for guarding. */
+static COLD void *take_sampled(size_t size, bool *zeroed) {
+    void *block = front_take_guarded(size, BLOCK_ALIGN);
+    if (block) {
+        *zeroed = true;
+        return block;
+    }
+    return take(size, zeroed);
+}
+
 void *slow_malloc(size_t size) {
     bool zeroed = false;
-    void *block = take(size, &zeroed);
+    bool sampled = UNLIKELY(sampled_rate_now() != 0);
+    void *block = sampled ? take_sampled(size, &zeroed) : take(size, &zeroed);
     if (block) {
         front_perturb_new(block, size);
     }
-    if (UNLIKELY(load_relaxed(&sampled_rate)) && size <= SMALL_MAX && !thread_heap->watched) {
+    if (sampled && size <= SMALL_MAX && !thread_heap->watched) {
         sampled_skip(heap_ready(thread_heap, size_class_of(size)));
     }
     return block;

@@ -21,7 +21,7 @@ void *front_take_class(unsigned class_index);
 /* A large or direct block. */
 void *front_take_large(size_t size, size_t align, bool *zeroed);
 
-/* A zeroed block between guard pages when this allocation's turn has come (option guard_rate), else NULL. */
+/* While sampled_rate is not 0: a zeroed block between guard pages when this allocation's turn has come, else NULL. */
 void *front_take_guarded(size_t size, size_t align);
 
 /* errno = ENOMEM; returns NULL. */

@@ -8,10 +8,11 @@
  *   a block to the right of its space:   |   no access   | pppppppp [ block ]p| no access ...
  *   a block to the left:    ... no access |[ block ] pppppppppp | no access   |
  *
- * What the block leaves of its pages (p) is filled with a pattern and looked at when it is freed. Blocks are placed right and left by
- * turns. Right: the end is at the gap where size and alignment allow it (sizes that are multiples of 16), else up to 15 bytes before it.
+ * What the block leaves of its pages (p) is filled with a pattern and looked at when it is freed. Slots with an even number place
+ * their blocks to the right, the others to the left. Right: the end is at the gap where size and alignment allow it (sizes that are
+ * multiples of 16), else up to 15 bytes before it.
  *
- * States of a slot: never used -> live -> freed -> live ... A freed slot has no access and costs no memory but its record; the one freed
+ * States of a slot: never used -> live -> freed -> live ... A freed slot has no access, and costs a page and its record; the one freed
  * longest ago is used next. The pool is reserved when the first block is asked for, once, and never given back.
  */
 #ifndef COLLAM_HEAP_GUARDED_H

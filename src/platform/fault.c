@@ -22,8 +22,8 @@ static fault_handler handler;
 static struct sigaction before; /* written before the handler is in place */
 static _Atomic(bool) used_up;   /* relaxed: the earlier action was for one signal only (SA_RESETHAND), which has come */
 
-static long own_process(void) {
-    return syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+static long own_thread(void) {
+    return syscall6(SYS_gettid, 0, 0, 0, 0, 0, 0);
 }
 
 static struct fault fault_of(const siginfo_t *info, const void *context) {
@@ -46,7 +46,7 @@ static void die_of(int number, bool sent) {
     die.sa_handler = SIG_DFL;
     (void)sigaction(number, &die, NULL);
     if (sent) {
-        (void)syscall6(SYS_tgkill, own_process(), syscall6(SYS_gettid, 0, 0, 0, 0, 0, 0), number, 0, 0, 0);
+        (void)syscall6(SYS_tgkill, syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0), own_thread(), number, 0, 0, 0);
     }
 }
 
@@ -116,7 +116,7 @@ size_t fault_read_memory(uintptr_t from, void *to, size_t size) {
         cut += part;
     }
     struct iovec whole = {.iov_base = to, .iov_len = cut};
-    long result = syscall6(SYS_process_vm_readv, own_process(), (long)&whole, 1, (long)parts, count, 0);
+    long result = syscall6(SYS_process_vm_readv, own_thread(), (long)&whole, 1, (long)parts, count, 0);
     return syscall_failed(result) ? 0 : (size_t)result;
 }
 
