@@ -6,7 +6,9 @@
 #include "base/check.h"
 #include "base/fmt.h"
 #include "config/options.h"
+#include "front/checker.h"
 #include "front/sampled.h"
+#include "front/slow.h"
 #include "guard/report.h"
 #include "guard/wild.h"
 #include "heap/bin.h"
@@ -71,12 +73,15 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
     thread_watch_ends();
     /* First to register, so last to take its locks: other handlers may still allocate. */
     (void)pthread_atfork(before_fork, after_fork, after_fork);
+    bool checked = checker_start(option_get(OPTION_asan) != 0);
     size_t guard_rate = option_get(OPTION_guard_rate);
     if (guard_rate) {
         sampled_start(guard_rate);
         wild_watch();
     }
-    if (option_get(OPTION_stats) || option_get(OPTION_perturb) || (guard_rate && guard_rate < SAMPLED_EXACT_BELOW)) {
+    store_relaxed(&front_special, checked || guard_rate);
+    bool counted = guard_rate && guard_rate < SAMPLED_EXACT_BELOW;
+    if (checked || counted || option_get(OPTION_stats) || option_get(OPTION_perturb)) {
         (void)heap_of_thread();
         heap_watch();
     }

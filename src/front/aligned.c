@@ -5,13 +5,13 @@
  */
 #include "front/aligned.h"
 #include "front/fast.h"
-#include "front/sampled.h"
 
 void *front_aligned(size_t align, size_t size) {
     if (align <= BLOCK_ALIGN) {
         return fast_malloc(size);
     }
     bool zeroed = false;
+<<<<<<< HEAD
     void *block = UNLIKELY(sampled_rate_now() != 0) ? front_take_guarded(size, align) : NULL;
     if (block) {
         front_perturb_new(block, size);
@@ -27,6 +27,10 @@ void *front_aligned(size_t align, size_t size) {
     } else {
         block = front_take_large(size ? size : 1, align, &zeroed);
     }
+=======
+    bool special = UNLIKELY(load_relaxed(&front_special));
+    void *block = special ? front_take_special(size, align, &zeroed) : front_take_aligned(size, align, &zeroed);
+>>>>>>> cdf8057 (Memory checkers: debug builds tell valgrind's memcheck of every block, the option asan tells AddressSanitizer)
     if (block) {
         front_perturb_new(block, size);
     }

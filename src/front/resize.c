@@ -4,6 +4,7 @@
  * without copying where the layers below can.
  */
 #include "front/resize.h"
+#include "front/checker.h"
 #include "front/fast.h"
 #include "heap/guarded.h"
 #include "heap/large.h"
@@ -21,6 +22,7 @@ bool front_resize_kept_large(void) {
     return load_relaxed(&kept_large);
 }
 
+<<<<<<< HEAD
 /* A small block that grows by little is likely to grow again: it gets an eighth more than it has, so that each byte is copied a bounded
  * number of times however small the steps are. */
 static size_t size_to_grow_to(size_t size, size_t usable) {
@@ -38,6 +40,20 @@ static void *move(void *block, size_t size, size_t usable, const char *call) {
         errno = before;
         store_relaxed(&kept_large, true);
         return block; /* shrinking never fails */
+=======
+/* Nothing below knows of guard pages, or of what a checker has been told. */
+static bool moves_only(const void *block) {
+    return UNLIKELY(guarded_holds((uintptr_t)block)) || UNLIKELY(checker_present());
+}
+
+void *front_resize(void *block, size_t size, const char *call) {
+    if (block == NULL) {
+        return fast_malloc(size);
+    }
+    if (size == 0) {
+        fast_free(block, call);
+        return NULL;
+>>>>>>> cdf8057 (Memory checkers: debug builds tell valgrind's memcheck of every block, the option asan tells AddressSanitizer)
     }
     memcpy(moved, block, size < usable ? size : usable);
     fast_free(block, call);
@@ -58,12 +74,13 @@ static NOINLINE void *resize_slowly(void *block, size_t size, const char *call) 
     if (size > (size_t)PTRDIFF_MAX) {
         return front_no_memory();
     }
-    if (usable > SMALL_MAX || (page_map_class((uintptr_t)block) == 0 && !guarded_holds((uintptr_t)block))) {
+    if ((usable > SMALL_MAX || page_map_class((uintptr_t)block) == 0) && !moves_only(block)) {
         void *resized = large_resize((uintptr_t)block, size);
         if (resized) {
             return resized;
         }
     }
+<<<<<<< HEAD
     return stays(size, usable) ? block : move(block, size, usable, call);
 }
 
@@ -81,4 +98,25 @@ void *front_resize(void *block, size_t size, const char *call) {
     }
     size_t usable = size_classes[class_index].size;
     return stays(size, usable) ? block : move(block, size, usable, call);
+=======
+    if (size <= usable && (size >= usable / 2 || usable == BLOCK_ALIGN /* no block is smaller */)) {
+        if (UNLIKELY(checker_present())) {
+            checker_resized(block, usable, size);
+        }
+        return block;
+    }
+    int before = errno;
+    void *moved = fast_malloc(size);
+    if (UNLIKELY(moved == NULL)) {
+        if (size > usable) {
+            return NULL;
+        }
+        errno = before;
+        store_relaxed(&kept_large, true);
+        return block; /* shrinking never fails */
+    }
+    memcpy(moved, block, size < usable ? size : usable);
+    fast_free(block, call);
+    return moved;
+>>>>>>> cdf8057 (Memory checkers: debug builds tell valgrind's memcheck of every block, the option asan tells AddressSanitizer)
 }

@@ -3,6 +3,7 @@
  * Layer: front. No state of its own.
  */
 #include "config/options.h"
+#include "front/checker.h"
 #include "front/fast.h"
 #include "front/sampled.h"
 #include "heap/bin.h"
@@ -99,15 +100,6 @@ void *front_take_large(size_t size, size_t align, bool *zeroed) {
     return block;
 }
 
-void *front_take_guarded(size_t size, size_t align) {
-    struct heap *heap = heap_of_thread();
-    void *block = sampled_take(size, align);
-    if (block && heap && heap->watched) {
-        count_allocation(heap);
-    }
-    return block;
-}
-
 static void *take(size_t size, bool *zeroed) {
     if (size <= SMALL_MAX) {
         *zeroed = false;
@@ -116,24 +108,66 @@ static void *take(size_t size, bool *zeroed) {
     return front_take_large(size, BLOCK_ALIGN, zeroed);
 }
 
-/* The same while allocations are counted for guarding. */
-static COLD void *take_sampled(size_t size, bool *zeroed) {
-    void *block = front_take_guarded(size, BLOCK_ALIGN);
-    if (block) {
-        *zeroed = true;
-        return block;
+void *front_take_aligned(size_t size, size_t align, bool *zeroed) {
+    unsigned class_index = align <= SLICE_SIZE && size <= SMALL_MAX ? size_class_aligned(size, align) : 0;
+    if (class_index) {
+        *zeroed = false;
+        return front_take_class(class_index);
     }
-    return take(size, zeroed);
+    return front_take_large(size ? size : 1, align, zeroed);
+}
+
+_Atomic(bool) front_special;
+
+/* Bytes of a block that has just been taken. */
+static size_t taken_size(const void *block) {
+    unsigned class_index = page_map_class((uintptr_t)block);
+    if (class_index == 0) {
+        return large_size((uintptr_t)block);
+    }
+    if (thread_heap != &no_heap) {
+        heap_forget_taken(thread_heap, class_index);
+    }
+    return size_classes[class_index].size;
+}
+
+/* With a zone behind it, of which the checker knows. */
+static void *take_checked(size_t size, size_t align, bool *zeroed) {
+    size = size ? size : 1;
+    if (size > (size_t)PTRDIFF_MAX - CHECKER_ZONE) {
+        return front_no_memory();
+    }
+    void *block = front_take_aligned(size + CHECKER_ZONE, align, zeroed);
+    if (block) {
+        checker_allocated(block, size, taken_size(block), *zeroed);
+    }
+    return block;
+}
+
+void *front_take_special(size_t size, size_t align, bool *zeroed) {
+    if (checker_present()) {
+        return take_checked(size, align, zeroed);
+    }
+    void *block = sampled_rate_now() ? sampled_take(size, align) : NULL;
+    if (block == NULL) {
+        return front_take_aligned(size, align, zeroed);
+    }
+    *zeroed = true;
+    struct heap *heap = heap_of_thread();
+    if (heap && heap->watched) {
+        count_allocation(heap);
+    }
+    return block;
 }
 
 void *slow_malloc(size_t size) {
     bool zeroed = false;
-    bool sampled = UNLIKELY(sampled_rate_now() != 0);
-    void *block = sampled ? take_sampled(size, &zeroed) : take(size, &zeroed);
+    bool special = UNLIKELY(load_relaxed(&front_special));
+    void *block = special ? front_take_special(size, BLOCK_ALIGN, &zeroed) : take(size, &zeroed);
     if (block) {
         front_perturb_new(block, size);
     }
-    if (sampled && size <= SMALL_MAX && !thread_heap->watched) {
+    if (special && size <= SMALL_MAX && !thread_heap->watched) {
         sampled_skip(heap_ready(thread_heap, size_class_of(size)));
     }
     return block;
@@ -145,7 +179,10 @@ void *front_calloc(size_t count, size_t size) {
         return front_no_memory();
     }
     bool zeroed = bytes > SMALL_MAX;
-    void *block = zeroed ? take(bytes, &zeroed) : fast_malloc(bytes);
+    bool special = UNLIKELY(load_relaxed(&front_special));
+    void *block = !zeroed   ? fast_malloc(bytes)
+                  : special ? front_take_special(bytes, BLOCK_ALIGN, &zeroed)
+                            : take(bytes, &zeroed);
     if (block && !zeroed) {
         memset(block, 0, bytes);
     }
@@ -161,7 +198,7 @@ static unsigned checked_class(uintptr_t address, bool *bad) {
     return class_index;
 }
 
-size_t front_usable_size_or_0(const void *block) {
+static size_t usable_size(const void *block) {
     bool bad;
     unsigned class_index = checked_class((uintptr_t)block, &bad);
     if (class_index) {
@@ -171,6 +208,11 @@ size_t front_usable_size_or_0(const void *block) {
         return guarded_size((uintptr_t)block);
     }
     return large_size((uintptr_t)block);
+}
+
+size_t front_usable_size_or_0(const void *block) {
+    size_t size = usable_size(block);
+    return UNLIKELY(checker_present()) && size ? checker_size(block, size) : size;
 }
 
 size_t front_usable_size(const void *block, const char *call) {
@@ -232,6 +274,12 @@ void slow_free(void *block, const char *call) {
     if (UNLIKELY(bad)) {
         misuse_examine(call, (uintptr_t)block);
         return;
+    }
+    if (UNLIKELY(checker_present())) {
+        size_t size = front_usable_size_or_0(block);
+        if (size) {
+            checker_freed(block, size, class_index != 0);
+        }
     }
     if (class_index) {
         free_in_slab(block, class_index, call);

@@ -5,6 +5,7 @@
 #ifndef COLLAM_FRONT_SLOW_H
 #define COLLAM_FRONT_SLOW_H
 
+#include "base/atomic.h"
 #include "base/compiler.h"
 
 void *slow_malloc(size_t size);
@@ -21,8 +22,13 @@ void *front_take_class(unsigned class_index);
 /* A large or direct block. */
 void *front_take_large(size_t size, size_t align, bool *zeroed);
 
-/* While sampled_rate is not 0: a zeroed block between guard pages when this allocation's turn has come, else NULL. */
-void *front_take_guarded(size_t size, size_t align);
+/* A block of any size and alignment. */
+void *front_take_aligned(size_t size, size_t align, bool *zeroed);
+
+/* Set at start when blocks are sampled for guarding, or a memory checker is to be told of them: allocations are then made by
+ * front_take_special wherever they take a slow path. */
+extern _Atomic(bool) front_special;
+void *front_take_special(size_t size, size_t align, bool *zeroed);
 
 /* errno = ENOMEM; returns NULL. */
 void *front_no_memory(void);

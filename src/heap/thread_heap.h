@@ -75,6 +75,8 @@ void *heap_take(struct heap *heap, unsigned class_index);
 void heap_put(struct heap *heap, unsigned class_index, void *block, const char *call);
 /* Blocks of the class that the fast path can hand out now. */
 unsigned heap_ready(struct heap *heap, unsigned class_index);
+/* Clears the slots that hold blocks no longer: a search for leaked blocks must not find them there. */
+void heap_forget_taken(struct heap *heap, unsigned class_index);
 /* True when the block waits in the magazine of its class, as far as the memo and the newest slots tell. */
 bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t address);
 

@@ -96,7 +96,13 @@ void *platform_map(size_t size, size_t align) {
     return aligned;
 }
 
+/* Of AddressSanitizer's run-time library, where the program has it: freed blocks may have been marked as not to be touched. */
+void __asan_unpoison_memory_region(void const volatile *address, size_t size) __attribute__((weak));
+
 bool platform_unmap(void *address, size_t size) {
+    if (__asan_unpoison_memory_region) {
+        __asan_unpoison_memory_region(address, size);
+    }
     return unmap(address, size);
 }
 

@@ -4,6 +4,7 @@
 #include "front/sampled.h"
 #include "collam/collam.h"
 #include "config/options.h"
+#include "front/slow.h"
 #include "heap/guarded.h"
 #include "heap/thread_heap.h"
 #include "unit.h"
@@ -28,6 +29,7 @@ static void the_mean_is_the_rate_while_watched(void **state) {
     (void)heap_of_thread();
     heap_watch();
     sampled_start(50);
+    store_relaxed(&front_special, true);
     unsigned guarded = 0;
     for (int i = 0; i < 50000; i++) {
         void *block = collam_malloc(100);
@@ -40,6 +42,7 @@ static void the_mean_is_the_rate_while_watched(void **state) {
 static void refills_count_for_what_they_bring(void **state) {
     (void)state;
     sampled_start(1000);
+    store_relaxed(&front_special, true);
     unsigned guarded = 0;
     for (int i = 0; i < 400000; i++) {
         void *block = collam_malloc(48);
@@ -56,6 +59,7 @@ static void guard_all(void) {
     (void)heap_of_thread();
     heap_watch();
     sampled_start(1);
+    store_relaxed(&front_special, true);
 }
 
 static void every_entry_point_takes_guarded_blocks(void **state) {
