@@ -59,7 +59,8 @@ bool platform_secure_start(void);
 
 /* Writes all of it to the descriptor, or as much as can be. */
 void platform_write(int descriptor, const char *text, size_t length);
-/* Creates or truncates a file that only its owner may read, refusing links; returns a descriptor or -1. */
+/* Creates a file that only its owner may read, or empties one: a plain file of this user's with no other name. Follows no link. Returns a
+ * descriptor or -1. */
 int platform_create_file(const char *path);
 void platform_close(int descriptor);
 
