@@ -22,12 +22,17 @@ bool front_resize_kept_large(void) {
     return load_relaxed(&kept_large);
 }
 
-<<<<<<< HEAD
+/* Nothing below knows of guard pages, or of what a checker has been told. */
+static bool moves_only(const void *block) {
+    return UNLIKELY(guarded_holds((uintptr_t)block)) || UNLIKELY(checker_present());
+}
+
 /* A small block that grows by little is likely to grow again: it gets an eighth more than it has, so that each byte is copied a bounded
  * number of times however small the steps are. */
 static size_t size_to_grow_to(size_t size, size_t usable) {
     size_t ahead = usable + usable / 8;
-    return size > usable && size < ahead && usable >= GROW_AHEAD_MIN && usable <= SMALL_MAX ? ahead : size;
+    bool exact = UNLIKELY(load_relaxed(&front_special)); /* whoever watches for overruns wants to know the true end */
+    return size > usable && size < ahead && usable >= GROW_AHEAD_MIN && usable <= SMALL_MAX && !exact ? ahead : size;
 }
 
 static void *move(void *block, size_t size, size_t usable, const char *call) {
@@ -40,20 +45,6 @@ static void *move(void *block, size_t size, size_t usable, const char *call) {
         errno = before;
         store_relaxed(&kept_large, true);
         return block; /* shrinking never fails */
-=======
-/* Nothing below knows of guard pages, or of what a checker has been told. */
-static bool moves_only(const void *block) {
-    return UNLIKELY(guarded_holds((uintptr_t)block)) || UNLIKELY(checker_present());
-}
-
-void *front_resize(void *block, size_t size, const char *call) {
-    if (block == NULL) {
-        return fast_malloc(size);
-    }
-    if (size == 0) {
-        fast_free(block, call);
-        return NULL;
->>>>>>> cdf8057 (Memory checkers: debug builds tell valgrind's memcheck of every block, the option asan tells AddressSanitizer)
     }
     memcpy(moved, block, size < usable ? size : usable);
     fast_free(block, call);
@@ -80,8 +71,13 @@ static NOINLINE void *resize_slowly(void *block, size_t size, const char *call) 
             return resized;
         }
     }
-<<<<<<< HEAD
-    return stays(size, usable) ? block : move(block, size, usable, call);
+    if (!stays(size, usable)) {
+        return move(block, size, usable, call);
+    }
+    if (UNLIKELY(checker_present())) {
+        checker_resized(block, usable, size);
+    }
+    return block;
 }
 
 void *front_resize(void *block, size_t size, const char *call) {
@@ -93,30 +89,9 @@ void *front_resize(void *block, size_t size, const char *call) {
         return NULL;
     }
     unsigned class_index = fast_class(block);
-    if (UNLIKELY(class_index == 0) || UNLIKELY(size > SMALL_MAX)) {
+    if (UNLIKELY(class_index == 0) || UNLIKELY(size > SMALL_MAX) || UNLIKELY(checker_present())) {
         return resize_slowly(block, size, call);
     }
     size_t usable = size_classes[class_index].size;
     return stays(size, usable) ? block : move(block, size, usable, call);
-=======
-    if (size <= usable && (size >= usable / 2 || usable == BLOCK_ALIGN /* no block is smaller */)) {
-        if (UNLIKELY(checker_present())) {
-            checker_resized(block, usable, size);
-        }
-        return block;
-    }
-    int before = errno;
-    void *moved = fast_malloc(size);
-    if (UNLIKELY(moved == NULL)) {
-        if (size > usable) {
-            return NULL;
-        }
-        errno = before;
-        store_relaxed(&kept_large, true);
-        return block; /* shrinking never fails */
-    }
-    memcpy(moved, block, size < usable ? size : usable);
-    fast_free(block, call);
-    return moved;
->>>>>>> cdf8057 (Memory checkers: debug builds tell valgrind's memcheck of every block, the option asan tells AddressSanitizer)
 }

@@ -180,9 +180,7 @@ void *front_calloc(size_t count, size_t size) {
     }
     bool zeroed = bytes > SMALL_MAX;
     bool special = UNLIKELY(load_relaxed(&front_special));
-    void *block = !zeroed   ? fast_malloc(bytes)
-                  : special ? front_take_special(bytes, BLOCK_ALIGN, &zeroed)
-                            : take(bytes, &zeroed);
+    void *block = !zeroed ? fast_malloc(bytes) : special ? front_take_special(bytes, BLOCK_ALIGN, &zeroed) : take(bytes, &zeroed);
     if (block && !zeroed) {
         memset(block, 0, bytes);
     }
