@@ -188,7 +188,7 @@ void platform_write(int descriptor, const char *text, size_t length) {
 
 /* A plain file of this user's that has no other name: whoever put it there may write to it anyway. Emptied. */
 static bool reuse_file(int descriptor) {
-    struct stat status;
+    struct stat status = {0};
     return !syscall_failed(syscall6(SYS_fstat, descriptor, (long)&status, 0, 0, 0, 0)) && S_ISREG(status.st_mode) && status.st_nlink == 1 &&
            status.st_uid == (uid_t)syscall6(SYS_geteuid, 0, 0, 0, 0, 0, 0) &&
            !syscall_failed(syscall6(SYS_ftruncate, descriptor, 0, 0, 0, 0, 0));
