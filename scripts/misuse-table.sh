@@ -10,14 +10,14 @@ if [ "${1-}" = --help ]; then
     exit 0
 fi
 need_build_tools
-build release collam misuse
+build release collam collam_hardened misuse
 page=$root/docs/MISUSE.md
 {
     cat <<'HEAD'
 # Which misuse is caught
 
 Written by `scripts/misuse-table.sh`: one program per fault (`tests/misuse/misuse.def`), each run on collam, on collam with every allocation
-between guard pages as far as slots last (`guard_rate=1`), on glibc, and on the packaged allocators found on the machine.
+between guard pages as far as slots last (`guard_rate=1`), on the hardened build, on glibc, and on the packaged allocators found on the machine.
 
 - **ends it**: the program ends by the allocator's decision, with a message. "late": only after the wrong call had returned.
 - crashes: it dies of a signal in the allocator or in the access, without a word.
@@ -25,6 +25,7 @@ between guard pages as far as slots last (`guard_rate=1`), on glibc, and on the 
 - unnoticed: nothing happens. absent: the allocator has no such function.
 
 HEAD
-    python3 "$root/tests/misuse/run.py" --misuse "$root/build/release/tests/misuse/misuse" --collam "$root/build/release/libcollam.so" --table
+    python3 "$root/tests/misuse/run.py" --misuse "$root/build/release/tests/misuse/misuse" --collam "$root/build/release/libcollam.so" \
+        --hardened "$root/build/release/libcollam-hardened.so" --table
 } >"$page.new"
 mv "$page.new" "$page"

@@ -21,6 +21,13 @@
 /* For declarations of data on fast paths: -fvisibility concerns definitions only, and without it the address is loaded from a table. */
 #define HIDDEN __attribute__((visibility("hidden")))
 
+/* The build libcollam-hardened.so: see front/hardened.h. */
+#ifdef COLLAM_HARDENED
+static const bool hardened = true;
+#else
+static const bool hardened = false;
+#endif
+
 #ifdef COLLAM_DEBUG
 static const bool debug_checks = true;
 #else

@@ -10,6 +10,9 @@ void *front_aligned(size_t align, size_t size) {
     if (align <= BLOCK_ALIGN) {
         return fast_malloc(size);
     }
+    if (hardened) {
+        return front_hardened(size, align);
+    }
     unsigned class_index = align <= SLICE_SIZE && size <= SMALL_MAX ? size_class_aligned(size, align) : 0;
     void *block = class_index ? fast_take(class_index) : NULL;
     if (LIKELY(block != NULL)) {

@@ -22,9 +22,9 @@ bool front_resize_kept_large(void) {
     return load_relaxed(&kept_large);
 }
 
-/* Nothing below knows of guard pages, or of what a checker has been told. */
+/* Nothing below knows of guard pages, of what a checker has been told, or that free pages of chunks have to be clear. */
 static bool moves_only(const void *block) {
-    return UNLIKELY(guarded_holds((uintptr_t)block)) || UNLIKELY(checker_present());
+    return UNLIKELY(guarded_holds((uintptr_t)block)) || UNLIKELY(checker_present()) || (hardened && page_map_chunk((uintptr_t)block));
 }
 
 /* A small block that grows by little is likely to grow again: it gets an eighth more than it has, so that each byte is copied a bounded
@@ -52,7 +52,7 @@ static void *move(void *block, size_t size, size_t usable, const char *call) {
 }
 
 static bool stays(size_t size, size_t usable) {
-    return size <= usable && (size >= usable / 2 || usable == BLOCK_ALIGN /* no block is smaller */);
+    return size <= usable && (size >= usable / 2 || usable == BLOCK_ALIGN - CANARY_BYTES /* no block is smaller */);
 }
 
 /* Blocks that are not in a slab, and whatever is no block. */
@@ -92,6 +92,6 @@ void *front_resize(void *block, size_t size, const char *call) {
     if (UNLIKELY(class_index == 0) || UNLIKELY(size > SMALL_MAX) || UNLIKELY(checker_present())) {
         return resize_slowly(block, size, call);
     }
-    size_t usable = size_classes[class_index].size;
+    size_t usable = size_class_usable(class_index);
     return stays(size, usable) ? block : move(block, size, usable, call);
 }

@@ -5,6 +5,7 @@
 #include "config/options.h"
 #include "front/checker.h"
 #include "front/fast.h"
+#include "front/hardened.h"
 #include "front/sampled.h"
 #include "heap/bin.h"
 #include "heap/guarded.h"
@@ -109,10 +110,11 @@ static void *take(size_t size, bool *zeroed) {
 }
 
 void *front_take_aligned(size_t size, size_t align, bool *zeroed) {
-    unsigned class_index = align <= SLICE_SIZE && size <= SMALL_MAX ? size_class_aligned(size, align) : 0;
+    unsigned class_index = size_class_for(size, align);
     if (class_index) {
         *zeroed = false;
-        return front_take_class(class_index);
+        void *block = front_take_class(class_index);
+        return hardened && block ? hardened_prepare(block, class_index, "malloc") : block;
     }
     return front_take_large(size ? size : 1, align, zeroed);
 }
@@ -160,6 +162,24 @@ void *front_take_special(size_t size, size_t align, bool *zeroed) {
     return block;
 }
 
+void *front_hardened(size_t size, size_t align) {
+    unsigned class_index = size_class_for(size, align);
+    void *block = class_index ? hardened_choose(class_index) : NULL;
+    if (LIKELY(block != NULL)) {
+        return hardened_prepare(block, class_index, "malloc");
+    }
+    bool zeroed = false;
+    bool special = UNLIKELY(load_relaxed(&front_special));
+    block = special ? front_take_special(size, align, &zeroed) : front_take_aligned(size, align, &zeroed);
+    if (special && class_index && !thread_heap->watched) {
+        sampled_skip(heap_ready(thread_heap, class_index));
+    }
+    if (block) {
+        front_perturb_new(block, size);
+    }
+    return block;
+}
+
 void *slow_malloc(size_t size) {
     bool zeroed = false;
     bool special = UNLIKELY(load_relaxed(&front_special));
@@ -200,7 +220,7 @@ static size_t usable_size(const void *block) {
     bool bad;
     unsigned class_index = checked_class((uintptr_t)block, &bad);
     if (class_index) {
-        return bad ? 0 : size_classes[class_index].size;
+        return bad ? 0 : size_class_usable(class_index);
     }
     if (UNLIKELY(guarded_holds((uintptr_t)block))) {
         return guarded_size((uintptr_t)block);
@@ -245,7 +265,7 @@ static void free_in_slab(void *block, unsigned class_index, const char *call) {
     if (UNLIKELY(heap->watched)) {
         count_free(heap);
         size_t byte = option_get(OPTION_perturb);
-        if (byte) {
+        if (byte && !hardened) { /* there, free blocks are clear */
             memset(block, (int)byte, size_classes[class_index].size);
         }
     }
@@ -282,6 +302,12 @@ void slow_free(void *block, const char *call) {
     if (class_index) {
         free_in_slab(block, class_index, call);
         return;
+    }
+    if (hardened && !guarded_holds((uintptr_t)block)) {
+        size_t size = large_size((uintptr_t)block);
+        if (size) {
+            hardened_clear_pages(block, size);
+        }
     }
     bool given = guarded_holds((uintptr_t)block) ? give_guarded((uintptr_t)block, call) : large_give((uintptr_t)block);
     if (!given) {

@@ -22,6 +22,9 @@ void *front_take_class(unsigned class_index);
 /* A large or direct block. */
 void *front_take_large(size_t size, size_t align, bool *zeroed);
 
+/* malloc and its like in the hardened build. */
+void *front_hardened(size_t size, size_t align);
+
 /* A block of any size and alignment. */
 void *front_take_aligned(size_t size, size_t align, bool *zeroed);
 

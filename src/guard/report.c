@@ -61,6 +61,12 @@ static void fmt_misuse(struct fmt *out, const struct misuse *misuse) {
         fmt_text(out, misuse->kind == MISUSE_OVERRUN ? " behind " : " before ");
         fmt_block(out, misuse);
         break;
+    case MISUSE_WRITTEN_FREED:
+        fmt_text(out, "write after free, at ");
+        fmt_pointer(out, misuse->where);
+        fmt_text(out, " in ");
+        fmt_block(out, misuse);
+        break;
     }
 }
 

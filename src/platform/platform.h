@@ -51,6 +51,9 @@ unsigned platform_cpu(void);
 uint32_t platform_thread_id(void);
 uint32_t platform_process_id(void);
 
+/* Random bits that no other process can foresee, as far as the system has them. */
+uint64_t platform_random(void);
+
 /* True while the process is known to have one thread only. */
 bool platform_single_threaded(void);
 

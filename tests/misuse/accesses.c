@@ -114,6 +114,9 @@ void fault_overflow_string(void) {
 void fault_overflow_linear(void) {
     volatile char *block = choose(64, RIGHT);
     expect_access("write", block + 64, "overflow", 0, "%zu bytes behind", 64, block);
+    size_t usable = malloc_usable_size((void *)(uintptr_t)block);
+    say(1, "hardened: collam: free(%p): overflow, written at %p behind a %zu-byte block\n", (void *)(uintptr_t)block,
+        (void *)(uintptr_t)(block + usable), usable);
     for (size_t i = 0; i < 2000; i++)
         block[i] = 2;
     done_with(block);
@@ -235,8 +238,14 @@ static void expect_stale(const char *kind, const volatile char *block, size_t of
     expect_access(kind, block + offset, "use after free", offset, "byte %zu of", size, block);
 }
 
+static void expect_found(const volatile char *block, size_t offset) {
+    say(1, "hardened: collam: malloc(%p): write after free, at %p in a %zu-byte block\n", (const void *)(uintptr_t)block,
+        (const void *)(uintptr_t)(block + offset), malloc_usable_size((void *)(uintptr_t)block));
+}
+
 void fault_write_after_free(void) {
     volatile char *block = choose(64, LEFT);
+    expect_found(block, 40);
     done_with(block);
     expect_stale("write", block, 40, 64);
     block[40] = 1;
@@ -251,6 +260,7 @@ void fault_read_after_free(void) {
 
 void fault_write_after_free_first_word(void) {
     volatile char *block = choose(64, LEFT);
+    expect_found(block, 0);
     done_with(block);
     expect_stale("write", block, 0, 64);
     block[0] = 1;

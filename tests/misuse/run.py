@@ -3,6 +3,7 @@
 
     run.py --misuse PROGRAM --collam LIBRARY           each fault, without and with guard pages around every block, in abort and in
                                                        warn mode: exact status, exact message
+    ... --hardened LIBRARY                             in the hardened build too
     run.py --misuse PROGRAM --collam LIBRARY --table   which fault is caught by which allocator (collam, glibc, and the
                                                        packaged peers that are installed), as Markdown
     ... --only NAME[,NAME]                             these faults alone
@@ -40,6 +41,7 @@ class Run:
         self.errors = (done.stderr or b"").decode(errors="replace").splitlines()
         self.expected = [line[len("expect: "):] for line in self.lines if line.startswith("expect: ")]
         self.guarded = [line[len("guarded: "):] for line in self.lines if line.startswith("guarded: ")]
+        self.hardened = [line[len("hardened: "):] for line in self.lines if line.startswith("hardened: ")]
         self.contents = "contents-seen" in self.lines
         self.passed = "passed" in self.lines
         self.survived = "survived" in self.lines
@@ -115,6 +117,17 @@ def check_guarded(row, run, warn):
     return check_caught(run, warn, run.guarded, signal.SIGSEGV if row[2] == "access" else signal.SIGABRT)
 
 
+def check_hardened(row, run):
+    if row[3] == "same":
+        return check_caught(run, False, run.expected) if row[1] == "caught" else check_unnoticed(run)
+    ended = run.status == -signal.SIGABRT and run.errors and run.errors[0].startswith("collam: ")
+    if row[3] == "chance" and run.status == 0:
+        return None
+    if not ended or (row[3] == "late" and run.errors[:1] != run.hardened):
+        return f"status {run.status}, said {run.errors[:1]}" + (f", expected {run.hardened}" if row[3] == "late" else "")
+    return None
+
+
 def check_unnoticed(run):
     if run.status != 0 or run.errors or not (run.survived or run.twice):
         return f"status {run.status}, {run.errors[:1]}: it is listed as not noticed"
@@ -131,6 +144,8 @@ def check(options):
         guarded = Run(options.misuse, row[0], options.collam, "guard_rate=1")
         guarded_warn = Run(options.misuse, row[0], options.collam, "guard_rate=1,misuse=warn")
         result = {"guarded": check_guarded(row, guarded, False), "guarded, warn": check_guarded(row, guarded_warn, True)}
+        if options.hardened:
+            result["hardened"] = check_hardened(row, Run(options.misuse, row[0], options.hardened))
         if row[1] == "caught":
             return {**result, "abort": check_caught(abort, False, abort.expected), "warn": check_caught(warn, True, warn.expected)}
         return {**result, "abort": check_unnoticed(abort), "warn": check_unnoticed(warn)}
@@ -141,13 +156,16 @@ def check(options):
                 if why:
                     bad += 1
                     print(f"{row[0]} ({mode}): {why}")
-    print(f"{4 * len(rows) - bad} passed, {bad} failed")
+    print(f"{(5 if options.hardened else 4) * len(rows) - bad} passed, {bad} failed")
     return 1 if bad else 0
 
 
 def allocators_of(options):
     """(name, library, options) of each column."""
-    columns = [("collam", options.collam, ""), ("collam, guard_rate=1", options.collam, "guard_rate=1"), ("glibc", "", "")]
+    columns = [("collam", options.collam, ""), ("collam, guard_rate=1", options.collam, "guard_rate=1")]
+    if options.hardened:
+        columns.append(("collam hardened", options.hardened, ""))
+    columns.append(("glibc", "", ""))
     for peer in PEERS:
         found = ctypes.util.find_library(peer)
         if found:
@@ -170,9 +188,9 @@ def table(options):
             ended[name] += word.startswith("**")
             died[name] += word.startswith("crashes")
             words.append(word)
-            if name == "glibc" and plain(word) not in GLIBC.get(row[3], (row[3],)):
-                surprises.append(f"{row[0]}: listed as {row[3]}, found {plain(word)}")
-        print(f"| {row[4].split(';')[0]} | " + " | ".join(words) + " |")
+            if name == "glibc" and plain(word) not in GLIBC.get(row[4], (row[4],)):
+                surprises.append(f"{row[0]}: listed as {row[4]}, found {plain(word)}")
+        print(f"| {row[5].split(';')[0]} | " + " | ".join(words) + " |")
     print(f"| **ended with a message, of {len(rows)}** | " + " | ".join(str(ended[name]) for name, _, _ in columns) + " |")
     print("| **crashed without one** | " + " | ".join(str(died[name]) for name, _, _ in columns) + " |")
     for line in surprises:
@@ -184,6 +202,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--misuse", required=True)
     parser.add_argument("--collam", required=True)
+    parser.add_argument("--hardened", default="")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[])
     options = parser.parse_args()

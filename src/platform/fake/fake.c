@@ -388,6 +388,11 @@ uint32_t platform_process_id(void) {
     return fake_settings.process_id;
 }
 
+uint64_t platform_random(void) {
+    static _Atomic(uint64_t) drawn; /* the same in every run */
+    return (fetch_add_relaxed(&drawn, 1) + 1) * 0x9e3779b97f4a7c15u;
+}
+
 bool platform_single_threaded(void) {
     return fake_settings.threads == FAKE_THREADS_REAL ? __libc_single_threaded != 0 : fake_settings.threads == FAKE_THREADS_ONE;
 }

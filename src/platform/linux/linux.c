@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/single_threaded.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -162,6 +163,16 @@ uint32_t platform_thread_id(void) {
 
 uint32_t platform_process_id(void) {
     return (uint32_t)syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+uint64_t platform_random(void) {
+    uint64_t bits;
+    if (syscall6(SYS_getrandom, (long)&bits, sizeof bits, GRND_NONBLOCK, 0, 0, 0) == sizeof bits) {
+        return bits;
+    }
+    /* Early in the life of the machine, or refused: what the kernel gave the process at its start, and where the stack is. */
+    const uint64_t *given = (const uint64_t *)getauxval(AT_RANDOM);
+    return (given ? given[1] : 0) * 0x9e3779b97f4a7c15u ^ (uintptr_t)&bits;
 }
 
 bool platform_single_threaded(void) {
