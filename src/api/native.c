@@ -63,6 +63,7 @@ EXPORT size_t collam_usable_size(const void *block) {
 
 EXPORT bool collam_trim(size_t keep) {
     (void)heap_flush_all();
+    (void)front_end_quarantine();
     bin_trim();
     return purge_down_to(keep);
 }

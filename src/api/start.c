@@ -13,6 +13,7 @@
 #include "guard/wild.h"
 #include "heap/bin.h"
 #include "heap/guarded.h"
+#include "heap/quarantine.h"
 #include "heap/thread_heap.h"
 #include "observe/stats.h"
 #include "pages/chunk.h"
@@ -31,12 +32,14 @@ static void before_fork(void) {
     direct_fork_take();
     meta_fork_take();
     guarded_fork_take();
+    quarantine_fork_take();
     lock_fork_begin();
 }
 
 /* In parent and child alike: the thread that forked holds every lock and gives it back. */
 static void after_fork(void) {
     lock_fork_end();
+    quarantine_fork_give();
     guarded_fork_give();
     meta_fork_give();
     direct_fork_give();

@@ -58,7 +58,7 @@ void *hardened_choose(unsigned class_index) {
         return NULL;
     }
     void **first = load_relaxed(&heap->first[class_index]);
-    void **chosen = first + random_below((unsigned)(newest - first) + 1);
+    void **chosen = HARDENED_BY(HARDENED_RANDOM) ? first + random_below((unsigned)(newest - first) + 1) : newest;
     void *block = *chosen;
     *chosen = last;
     store_relaxed(top, newest);
@@ -106,21 +106,24 @@ static COLD void report_written(void *block, const uint64_t *word, size_t size, 
 
 void *hardened_prepare(void *block, unsigned class_index, const char *call) {
     size_t size = size_classes[class_index].size;
-    const uint64_t *written = first_written(block, size);
+    const uint64_t *written = HARDENED_BY(HARDENED_CLEAR) ? first_written(block, size) : NULL;
     if (UNLIKELY(written != NULL)) {
         report_written(block, written, size, class_index, call);
     }
-    *canary_place(block, class_index) = canary_of(block);
+    if (HARDENED_BY(HARDENED_CANARY)) {
+        *canary_place(block, class_index) = canary_of(block);
+    }
     return block;
 }
 
 static COLD void report_canary(void *block, unsigned class_index, const char *call) {
-    if (first_written(block, size_classes[class_index].size) == NULL) {
+    uint64_t canary = canary_of(block);
+    const uint64_t *found = canary_place(block, class_index);
+    const unsigned char *is = (const unsigned char *)found;
+    if (HARDENED_BY(HARDENED_CLEAR) ? first_written(block, size_classes[class_index].size) == NULL : *found == 0) {
         misuse_examine(call, (uintptr_t)block); /* nothing says so but that it is clear: a double free */
         return;
     }
-    uint64_t canary = canary_of(block);
-    const unsigned char *is = (const unsigned char *)canary_place(block, class_index);
     const unsigned char *was = (const unsigned char *)&canary;
     size_t i = 0;
     while (is[i] == was[i]) {
@@ -142,16 +145,22 @@ bool hardened_retire(void *block, const char *call) {
     if (class_index == 0 || address % BLOCK_ALIGN != 0 || !region_is_out(region, address)) {
         return true;
     }
-    if (UNLIKELY(*canary_place(block, class_index) != canary_of(block))) {
-        report_canary(block, class_index, call);
-        return false;
+    if (HARDENED_BY(HARDENED_CANARY)) {
+        uint64_t *canary = canary_place(block, class_index);
+        if (UNLIKELY(*canary != canary_of(block))) {
+            report_canary(block, class_index, call);
+            return false;
+        }
+        *canary = 0;
     }
-    clear(block, size_classes[class_index].size);
+    if (HARDENED_BY(HARDENED_CLEAR)) {
+        clear(block, size_classes[class_index].size);
+    }
     return true;
 }
 
 void hardened_clear_pages(void *block, size_t size) {
-    if (!platform_purge(block, size)) {
+    if (HARDENED_BY(HARDENED_CLEAR) && !platform_purge(block, size)) {
         memset(block, 0, size);
     }
 }

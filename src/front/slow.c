@@ -11,6 +11,7 @@
 #include "heap/guarded.h"
 #include "heap/large.h"
 #include "heap/misuse.h"
+#include "heap/quarantine.h"
 #include "heap/thread_heap.h"
 #include "pages/counters.h"
 #include "pages/page_map.h"
@@ -58,6 +59,7 @@ static _Atomic(size_t) nothing_to_reclaim_at;
 /* Memory ran out: what is cached here, kept ready in bins or waits to be purged may be all that is missing. */
 static COLD bool reclaim(void) {
     bool flushed = heap_flush_all();
+    flushed |= front_end_quarantine();
     size_t used = load_relaxed(&page_counters.used_bytes) + load_relaxed(&page_counters.direct_bytes);
     if (used == load_relaxed(&nothing_to_reclaim_at) && load_relaxed(&page_counters.dirty_bytes) == 0 && !bin_keeps_slabs()) {
         return flushed;
@@ -225,6 +227,9 @@ static size_t usable_size(const void *block) {
     if (UNLIKELY(guarded_holds((uintptr_t)block))) {
         return guarded_size((uintptr_t)block);
     }
+    if (HARDENED_BY(HARDENED_QUARANTINE) && quarantine_size((uintptr_t)block)) {
+        return 0;
+    }
     return large_size((uintptr_t)block);
 }
 
@@ -283,6 +288,34 @@ static bool give_guarded(uintptr_t address, const char *call) {
     return verdict != GUARDED_NOT_LIVE;
 }
 
+static bool give_large_hardened(void *block) {
+    size_t size = large_size((uintptr_t)block);
+    if (size == 0) {
+        return false;
+    }
+    uintptr_t leaving[QUARANTINE_SLOTS] = {(uintptr_t)block};
+    unsigned count = HARDENED_BY(HARDENED_QUARANTINE) ? quarantine_put((uintptr_t)block, size, leaving) : 1;
+    if (count == QUARANTINE_HAS_IT) {
+        return false;
+    }
+    if (count && leaving[0] == (uintptr_t)block) {
+        hardened_clear_pages(block, size);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        (void)large_give(leaving[i]);
+    }
+    return true;
+}
+
+bool front_end_quarantine(void) {
+    uintptr_t leaving[QUARANTINE_SLOTS];
+    unsigned count = HARDENED_BY(HARDENED_QUARANTINE) ? quarantine_empty(leaving) : 0;
+    for (unsigned i = 0; i < count; i++) {
+        (void)large_give(leaving[i]);
+    }
+    return count > 0;
+}
+
 void slow_free(void *block, const char *call) {
     if (block == NULL) {
         return;
@@ -303,13 +336,9 @@ void slow_free(void *block, const char *call) {
         free_in_slab(block, class_index, call);
         return;
     }
-    if (hardened && !guarded_holds((uintptr_t)block)) {
-        size_t size = large_size((uintptr_t)block);
-        if (size) {
-            hardened_clear_pages(block, size);
-        }
-    }
-    bool given = guarded_holds((uintptr_t)block) ? give_guarded((uintptr_t)block, call) : large_give((uintptr_t)block);
+    bool given = guarded_holds((uintptr_t)block) ? give_guarded((uintptr_t)block, call)
+                 : hardened                      ? give_large_hardened(block)
+                                                 : large_give((uintptr_t)block);
     if (!given) {
         misuse_examine(call, (uintptr_t)block);
         return;

@@ -22,6 +22,9 @@ void *front_take_class(unsigned class_index);
 /* A large or direct block. */
 void *front_take_large(size_t size, size_t align, bool *zeroed);
 
+/* Freed large blocks that wait in the hardened build's quarantine go back; true when there were any. */
+bool front_end_quarantine(void);
+
 /* malloc and its like in the hardened build. */
 void *front_hardened(size_t size, size_t align);
 

@@ -5,6 +5,7 @@
 #include "heap/misuse.h"
 #include "base/check.h"
 #include "heap/guarded.h"
+#include "heap/quarantine.h"
 #include "pages/chunk.h"
 #include "pages/direct.h"
 #include "pages/page_map.h"
@@ -50,6 +51,11 @@ static void examine(struct misuse misuse) {
     uintptr_t address = misuse.address;
     if (guarded_holds(address)) {
         examine_guarded(&misuse);
+        misuse_found(&misuse);
+        return;
+    }
+    if (HARDENED_BY(HARDENED_QUARANTINE) && quarantine_size(address)) {
+        misuse.kind = MISUSE_DOUBLE_FREE;
         misuse_found(&misuse);
         return;
     }

@@ -120,6 +120,8 @@ def check_guarded(row, run, warn):
 def check_hardened(row, run):
     if row[3] == "same":
         return check_caught(run, False, run.expected) if row[1] == "caught" else check_unnoticed(run)
+    if row[3] == "segv":
+        return None if run.status == -signal.SIGSEGV and not run.errors else f"status {run.status}, said {run.errors[:1]}"
     ended = run.status == -signal.SIGABRT and run.errors and run.errors[0].startswith("collam: ")
     if row[3] == "chance" and run.status == 0:
         return None
