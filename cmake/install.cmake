@@ -1,7 +1,7 @@
 # What `cmake --install` puts where, and how other projects find it.
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/collam)
 
-install(TARGETS collam collam_static EXPORT collam
+install(TARGETS collam collam_static collam_pic EXPORT collam
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS collam_hardened LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS collam-run RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

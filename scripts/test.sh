@@ -3,7 +3,9 @@
 # The last line is "N passed, N failed" over all of it; the exit status is 0 only when nothing failed.
 #
 #   scripts/test.sh                  everything
-#   scripts/test.sh PRESET...        only these presets: release clang-release debug clang-debug asan ubsan tsan
+#   scripts/test.sh PRESET...        only these presets: release clang-release debug clang-debug asan ubsan tsan aarch64
+#
+# aarch64 is a cross build that runs under qemu; on such a machine itself release is that, and it is left out.
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "$0")/lib/common.sh"
@@ -13,13 +15,19 @@ if [ "${1-}" = --help ]; then
     exit 0
 fi
 presets=("$@")
-[ $# -gt 0 ] || presets=(release clang-release debug clang-debug asan ubsan tsan)
+if [ $# -eq 0 ]; then
+    presets=(release clang-release debug clang-debug asan ubsan tsan)
+    [ "$(uname -m)" = aarch64 ] || presets+=(aarch64)
+fi
 cd "$root"
 
 need_build_tools
 need clang=clang clang++=clang clang-format=clang-format clang-tidy=clang-tidy cppcheck=cppcheck shellcheck=shellcheck \
     valgrind=valgrind spin=spin pkg-config=pkg-config setarch=util-linux cargo=cargo rustc=rustc libcmocka-dev
 need "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" # libFuzzer
+if [[ " ${presets[*]} " = *" aarch64 "* ]]; then
+    need_cross_tools
+fi
 if [ -x scripts/install-programs.sh ]; then
     scripts/install-programs.sh || die "scripts/install-programs.sh could not install the programs the tests run"
 fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Rewrites tests/codegen/golden/ for this machine's architecture from the release build. Commit the change with the measurement
-# that justifies it.
+# Rewrites tests/codegen/golden/ for this machine's architecture from the release build, and for AArch64 from a cross build. Commit the
+# change with the measurement that justifies it.
 #
 #   scripts/update-golden.sh [--show FUNCTION]    --show: only print the hit path of a function, such as malloc
 set -euo pipefail
@@ -13,5 +13,11 @@ library=$root/build/release/libcollam.so
 case ${1-} in
 --show) exec "$shape" --show "$library" objdump "${2:?the name of a function is missing}" ;;
 --help) print_help ;;
-*) exec "$shape" --update "$library" objdump "$(uname -m)" ;;
+*)
+    "$shape" --update "$library" objdump "$(uname -m)"
+    [ "$(uname -m)" != aarch64 ] || exit 0
+    need_cross_tools
+    build aarch64 collam
+    "$shape" --update "$root/build/aarch64/libcollam.so" aarch64-linux-gnu-objdump aarch64
+    ;;
 esac

@@ -1,5 +1,5 @@
-//! Finds libcollam.a and tells cargo to link it. In order: the directory named in COLLAM_LIB_DIR, the release build of the repository
-//! this crate lies in, a build of that repository made here with cmake.
+//! Finds libcollam_pic.a, the archive that shared libraries may contain too, and tells cargo to link it. In order: the directory named in
+//! COLLAM_LIB_DIR, the release build of the repository this crate lies in, a build of that repository made here with cmake.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn build_here(repository: &Path) -> PathBuf {
         "-DCOLLAM_TESTS=OFF",
         "-DCOLLAM_BENCH=OFF",
     ]));
-    run(Command::new("cmake").arg("--build").arg(&out).args(["--target", "collam_static"]));
+    run(Command::new("cmake").arg("--build").arg(&out).args(["--target", "collam_pic"]));
     out
 }
 
@@ -28,15 +28,15 @@ fn main() {
     let built = repository.join("build/release");
     let directory = match env::var_os("COLLAM_LIB_DIR") {
         Some(named) => PathBuf::from(named),
-        None if built.join("libcollam.a").exists() => built,
+        None if built.join("libcollam_pic.a").exists() => built,
         None => {
             println!("cargo:rerun-if-changed={}", repository.join("src").display());
             build_here(&repository)
         }
     };
-    let archive = directory.join("libcollam.a");
+    let archive = directory.join("libcollam_pic.a");
     assert!(archive.exists(), "{} does not exist", archive.display());
     println!("cargo:rerun-if-changed={}", archive.display());
     println!("cargo:rustc-link-search=native={}", directory.display());
-    println!("cargo:rustc-link-lib=static=collam");
+    println!("cargo:rustc-link-lib=static=collam_pic");
 }

@@ -52,9 +52,54 @@ void collam_free_aligned_sized(void *block, size_t align, size_t size);
 /* Bytes of the block that may be used, at least as many as were asked for; 0 for NULL. */
 size_t collam_usable_size(const void *block);
 
-/* Gives free memory back to the system, keeping at most `keep` bytes of free pages ready. True when any was given back.
- * Blocks cached by other threads stay with them. */
+/* Gives free memory back to the system, keeping at most `keep` bytes of free pages ready. True when any was given back by this call.
+ * Free blocks that other threads keep for themselves are not touched by it; each such thread puts them back the next time it runs out of
+ * blocks of a size or has too many, and not before. errno is preserved. */
 bool collam_trim(size_t keep);
+
+/* Settings. All of these may also be chosen by the environment: COLLAM_OPTIONS="preset=small,soft_limit=512m". */
+enum collam_preset {
+    COLLAM_PRESET_BALANCED, /* the default: memory goes back soon */
+    COLLAM_PRESET_LATENCY,  /* more is kept ready */
+    COLLAM_PRESET_SMALL     /* almost nothing is kept ready */
+};
+
+/* Gives every option of a preset its value, except those that were set by themselves (COLLAM_OPTIONS, mallopt). False for a preset that
+ * is not known. May be called at any time, and concerns what happens afterwards: free memory above the new bounds goes back with the
+ * next call that frees pages (or collam_trim), magazines that are larger stay until their thread needs room. The number of shards is
+ * fixed by the first allocation of the process, so only a call before that (or the environment) changes it. Preserves errno. */
+bool collam_set_preset(enum collam_preset preset);
+
+/* Bounds the memory of the heap, in bytes: blocks at their usable size, free memory not given back yet, and collam's own metadata;
+ * untouched blocks count too. 0: no bound. A heap that is larger already keeps what it has and gets no more. Requests beyond it first make
+ * collam give back all free memory it can, then call the limit callback, and then fail with NULL and ENOMEM, or end the program when option
+ * limit_policy=abort is set. Threads that ask at the same moment may overrun it by what each asks for; thread heaps and lists of
+ * mappings are made even when it is reached. False, with nothing changed, for more than SIZE_MAX / 2 bytes. Preserves errno. */
+bool collam_set_soft_limit(size_t bytes);
+
+/*
+ * Called when little memory is left, after free memory was given back: when less than a sixteenth of a limit is left (again each time
+ * half of that rest is gone), and before a request fails because a limit is reached or the system refuses. Limits are the soft limit, the
+ * container's (cgroup memory.max and memory.high, version 1 memory.limit_in_bytes), RLIMIT_AS and RLIMIT_DATA.
+ *
+ * `used` bytes count against `limit` bytes (limit is SIZE_MAX, and used what the heap holds, when the system refused and no limit is
+ * known); `wanted` is the request. The callback runs in the thread that asked, with no lock of collam held, inside its malloc: it may free,
+ * and may allocate; a request of its own that meets a limit fails without calling it again. It may run in several threads at once. It must
+ * not wait for a lock that its thread may hold while allocating, and must return. After it returns the request is tried once more.
+ */
+typedef void (*collam_limit_callback)(size_t used, size_t limit, size_t wanted, void *context);
+
+/* Registers the callback, in place of the one before; NULL: none. May be called at any time; a thread that is about to call the old one may
+ * still do so afterwards. Each call keeps 16 bytes for good. False when there is no memory for them; nothing is changed then. */
+bool collam_set_limit_callback(collam_limit_callback callback, void *context);
+
+/* Writes text that says in plain words what the current settings do and cost, with every option's value, default and bounds, into the
+ * buffer, cut to size - 1 bytes and terminated (nothing is written when size is 0). Returns the length of the whole text without its
+ * terminator. Allocates nothing. May read files below /proc and the cgroup file system once the heap has passed 16 MiB. */
+size_t collam_explain(char *buffer, size_t size);
+
+/* The same, written to a file descriptor. What cannot be written is dropped. */
+void collam_explain_to(int descriptor);
 
 /* Where the memory is, in bytes unless said otherwise. */
 struct collam_stats {

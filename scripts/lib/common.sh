@@ -42,6 +42,11 @@ install_packages() {
 
 need_build_tools() { need cmake=cmake ninja=ninja-build gcc=gcc g++=g++ objcopy=binutils python3=python3; }
 
+# For the preset aarch64.
+need_cross_tools() {
+    need aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu aarch64-linux-gnu-g++=g++-aarch64-linux-gnu qemu-aarch64=qemu-user libc6-dev-arm64-cross
+}
+
 # build PRESET [TARGET...]: configures and builds; quiet unless it fails.
 build() {
     local preset=$1 log=$root/build/$1.log
@@ -60,5 +65,5 @@ build() {
 # Builds the library and the launcher when a source is newer than they are, or they are not there. Fast when nothing changed.
 ensure_release() {
     need_build_tools
-    build release collam collam_static collam-run
+    build release collam collam_static collam_pic collam-run
 }

@@ -1,7 +1,8 @@
 /*
- * Purpose: start, fork and exit of the process.
+ * Purpose: start and exit of the process.
  * Layer: api. Allocation works before any of this has run; start only adds options, messages, fork and thread-exit handling.
  */
+#include "api/fork.h"
 #include "api/thread.h"
 #include "base/check.h"
 #include "base/fmt.h"
@@ -11,42 +12,10 @@
 #include "front/slow.h"
 #include "guard/report.h"
 #include "guard/wild.h"
-#include "heap/bin.h"
-#include "heap/guarded.h"
-#include "heap/quarantine.h"
 #include "heap/thread_heap.h"
 #include "observe/stats.h"
-#include "pages/chunk.h"
-#include "pages/direct.h"
-#include "pages/meta.h"
-#include "platform/lock.h"
+#include "pages/limit.h"
 #include "platform/platform.h"
-
-#include <pthread.h>
-
-/* Every lock, in rank order, so that the child finds all data whole. */
-static void before_fork(void) {
-    heap_fork_take();
-    bin_fork_take();
-    chunk_fork_take();
-    direct_fork_take();
-    meta_fork_take();
-    guarded_fork_take();
-    quarantine_fork_take();
-    lock_fork_begin();
-}
-
-/* In parent and child alike: the thread that forked holds every lock and gives it back. */
-static void after_fork(void) {
-    lock_fork_end();
-    quarantine_fork_give();
-    guarded_fork_give();
-    meta_fork_give();
-    direct_fork_give();
-    chunk_fork_give();
-    bin_fork_give();
-    heap_fork_give();
-}
 
 static const char *find_variable(char **environment, const char *name) {
     for (; environment && *environment; environment++) {
@@ -71,11 +40,11 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
         const char *text = find_variable(environment, "COLLAM_OPTIONS");
         if (text) {
             (void)options_parse(text, report_line);
+            limit_options_changed();
         }
     }
     thread_watch_ends();
-    /* First to register, so last to take its locks: other handlers may still allocate. */
-    (void)pthread_atfork(before_fork, after_fork, after_fork);
+    fork_watch();
     bool checked = checker_start(option_get(OPTION_asan) != 0);
     size_t guard_rate = option_get(OPTION_guard_rate);
     if (guard_rate) {

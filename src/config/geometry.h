@@ -3,7 +3,7 @@
  * Layer: config. Constants only; static assertions keep combinations honest.
  *
  *   chunk 2 MiB = 32 units of 64 KiB = 512 slices of 4 KiB
- *   a slab is one unit; a large block is a run of slices; a direct block is a mapping of its own
+ *   a slab is one unit; a large block is a span of whole pages; a direct block is a mapping of its own
  */
 #ifndef COLLAM_CONFIG_GEOMETRY_H
 #define COLLAM_CONFIG_GEOMETRY_H
@@ -27,12 +27,14 @@ enum {
     UNIT_WORDS = UNIT_SIZE >> WORD_SHIFT,
     SMALL_TABLE_MAX = 1024,      /* sizes up to here find their class in a table */
     SMALL_MAX = 32768,           /* sizes up to here live in slabs */
-    LARGE_MAX = 1 << 20,         /* sizes up to here are runs in chunks; above, direct mappings */
+    LARGE_MAX = 32 << 20,        /* sizes up to here are spans; above, direct mappings */
+    GROWN_MAX = 2 << 20,         /* a large block that grows beyond this by moving becomes a direct one */
     LARGE_ALIGN_MAX = UNIT_SIZE, /* alignments above this always get a mapping of their own */
 
     MAGAZINE_BLOCKS_MAX = 126,    /* blocks that a magazine may hold */
     MAGAZINE_BYTES = 32 << 10,    /* their bytes, at most (one block always fits) */
     HEAP_CACHE_BYTES = 512 << 10, /* bytes that all magazines of a thread heap may hold together */
+    HEAP_CACHE_MAX = 4 << 20,     /* the most that option magazine_bytes can make of it */
     SHARDS_MAX = 64,
 };
 
@@ -41,10 +43,10 @@ enum {
 #define HUGE_START (SIZE_MAX / 2)                                          /* see huge_start in options.def */
 #define SWING_MAX ((size_t)8 << 20)                                        /* see swing_max in options.def */
 #define SWING_SHIFT 2                                                      /* a swing may also keep live bytes >> SWING_SHIFT */
-#define DIRTY_SHIFT 4                                                      /* beyond that: live bytes >> DIRTY_SHIFT */
+#define PEAK_SHARE 3  /* or what fills the gap up to the recent peak of large blocks and 3/16 of it */
+#define DIRTY_SHIFT 4 /* beyond that: live bytes >> DIRTY_SHIFT */
 
 _Static_assert(2 * MAGAZINE_BYTES <= UNIT_SIZE, "a magazine never empties into two wholly free slabs");
-_Static_assert(LARGE_MAX <= CHUNK_SIZE, "a large block fits in one chunk");
 _Static_assert(BLOCK_ALIGN == 1 << GRANULE_SHIFT && 1 << WORD_SHIFT == 64 * BLOCK_ALIGN, "one bit per place where a block may begin");
 _Static_assert(SMALL_MAX <= UNIT_SIZE, "a slab holds at least one block");
 

@@ -1,6 +1,6 @@
 /*
  * Purpose: see options.h.
- * Layer: config. One table, made from options.def.
+ * Layer: config. Two tables, made from options.def and presets.def.
  */
 #include "config/options.h"
 #include "base/fmt.h"
@@ -12,15 +12,40 @@ struct option {
     enum option_kind kind;
     size_t minimum;
     size_t maximum;
+    size_t initial;
     const char *words;
     const char *sentence;
 };
 
+static const char preset_words[] =
+#define PRESET(name, sentence, ...) "|" #name
+#include "config/presets.def"
+#undef PRESET
+    ;
+#define PRESET_WORDS (preset_words + 1)
+
 static const struct option table[OPTION_COUNT] = {
-#define OPTION(name, kind, initial, minimum, maximum, words, sentence) {#name, kind, minimum, maximum, words, sentence},
+#define OPTION(name, kind, initial, minimum, maximum, words, sentence) {#name, kind, minimum, maximum, initial, words, sentence},
 #include "config/options.def"
 #undef OPTION
 };
+
+/* The columns of presets.def. */
+static const enum option_id preset_options[] = {OPTION_dirty_min,  OPTION_dirty_shift,    OPTION_swing_max,
+                                                OPTION_huge_start, OPTION_magazine_bytes, OPTION_shards};
+enum { PRESET_OPTIONS = sizeof preset_options / sizeof *preset_options };
+
+static const struct {
+    const char *sentence;
+    size_t values[PRESET_OPTIONS];
+} presets[PRESET_COUNT] = {
+#define PRESET(name, sentence, ...) {sentence, {__VA_ARGS__}},
+#include "config/presets.def"
+#undef PRESET
+};
+
+/* Relaxed: each alone, as the values. */
+static _Atomic(bool) was_set[OPTION_COUNT];
 
 _Atomic(size_t) option_values[OPTION_COUNT] = {
 #define OPTION(name, kind, initial, minimum, maximum, words, sentence) (initial),
@@ -38,12 +63,33 @@ _Static_assert(0
                "path_text holds the text of one option");
 #undef OPTION
 
+static void choose_preset(size_t preset) {
+    for (unsigned i = 0; i < PRESET_OPTIONS; i++) {
+        enum option_id id = preset_options[i];
+        if (!load_relaxed(&was_set[id])) {
+            store_relaxed(&option_values[id], presets[preset].values[i]);
+        }
+    }
+}
+
 bool option_set(enum option_id id, size_t value) {
     if (value < table[id].minimum || value > table[id].maximum) {
         return false;
     }
+    store_relaxed(&was_set[id], true);
     store_relaxed(&option_values[id], value);
+    if (id == OPTION_preset) {
+        choose_preset(value);
+    }
     return true;
+}
+
+bool option_was_set(enum option_id id) {
+    return load_relaxed(&was_set[id]);
+}
+
+const char *preset_sentence(enum preset preset) {
+    return presets[preset].sentence;
 }
 
 const char *option_path(enum option_id id) {
@@ -136,10 +182,77 @@ static bool parse_value(enum option_id id, const char *text, size_t length) {
             path_text[i] = text[i];
         }
         path_text[length] = '\0';
+        store_relaxed(&was_set[id], true);
         store_relaxed(&option_values[id], 1);
         return true;
     }
     return false;
+}
+
+void option_write_bounds(struct fmt *out, enum option_id id) {
+    const struct option *option = &table[id];
+    switch (option->kind) {
+    case CHOICE:
+        fmt_text(out, "one of ");
+        fmt_text(out, option->words);
+        return;
+    case PATH:
+        fmt_text(out, "a path shorter than ");
+        fmt_number(out, OPTION_PATH_MAX);
+        fmt_text(out, " characters");
+        return;
+    case SIZE:
+    case NUMBER:
+    case FLAG:
+        fmt_text(out, option->kind == SIZE ? "bytes (k, m, g allowed) from " : "a number from ");
+        fmt_number(out, option->minimum);
+        fmt_text(out, " to ");
+        fmt_number(out, option->maximum);
+        return;
+    }
+}
+
+/* The n-th of words separated by |. */
+static void write_word(struct fmt *out, const char *words, size_t n) {
+    for (; *words && n; words++) {
+        n -= *words == '|';
+    }
+    for (; *words && *words != '|'; words++) {
+        fmt_char(out, *words);
+    }
+}
+
+static void write_value(struct fmt *out, const struct option *option, size_t value) {
+    if (option->kind == CHOICE) {
+        write_word(out, option->words, value);
+        return;
+    }
+    unsigned shift = 0;
+    while (option->kind == SIZE && shift < 30 && value && (value & 1023) == 0) {
+        value >>= 10;
+        shift += 10;
+    }
+    fmt_number(out, value);
+    if (shift) {
+        fmt_char(out, "kmg"[shift / 10 - 1]);
+    }
+}
+
+void option_write_value(struct fmt *out, enum option_id id) {
+    if (table[id].kind == PATH) {
+        const char *path = option_path(id);
+        fmt_slice(out, *path ? path : "none", OPTION_PATH_MAX);
+        return;
+    }
+    write_value(out, &table[id], option_get(id));
+}
+
+void option_write_default(struct fmt *out, enum option_id id) {
+    if (table[id].kind == PATH) {
+        fmt_text(out, "none");
+        return;
+    }
+    write_value(out, &table[id], table[id].initial);
 }
 
 static void complain_about(options_complaint complain, const char *text, size_t length, const char *why, const struct option *option) {
@@ -151,19 +264,8 @@ static void complain_about(options_complaint complain, const char *text, size_t 
     fmt_text(&out, length < 64 ? "' " : "...' ");
     fmt_text(&out, why);
     if (option) {
-        if (option->kind == CHOICE) {
-            fmt_text(&out, " one of ");
-            fmt_text(&out, option->words);
-        } else if (option->kind == PATH) {
-            fmt_text(&out, " a path shorter than ");
-            fmt_number(&out, OPTION_PATH_MAX);
-            fmt_text(&out, " characters");
-        } else {
-            fmt_text(&out, option->kind == SIZE ? " bytes (k, m, g allowed) from " : " a number from ");
-            fmt_number(&out, option->minimum);
-            fmt_text(&out, " to ");
-            fmt_number(&out, option->maximum);
-        }
+        fmt_char(&out, ' ');
+        option_write_bounds(&out, (enum option_id)(option - table));
         fmt_text(&out, "; its default is kept");
     }
     line[out.length] = '\n';

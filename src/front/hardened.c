@@ -90,16 +90,16 @@ static const uint64_t *first_written(const void *block, size_t size) {
 }
 
 static COLD void report_written(void *block, const uint64_t *word, size_t size, unsigned class_index, const char *call) {
-    uintptr_t where = (uintptr_t)word;
-    while (*(const char *)where == 0) {
-        where++;
+    const unsigned char *byte = (const unsigned char *)word;
+    while (*byte == 0) {
+        byte++;
     }
     struct misuse misuse = {.kind = MISUSE_WRITTEN_FREED,
                             .call = call,
                             .address = (uintptr_t)block,
                             .block = (uintptr_t)block,
                             .block_size = size_class_usable(class_index),
-                            .where = where};
+                            .where = (uintptr_t)byte};
     misuse_found(&misuse);
     memset(block, 0, size);
 }
@@ -157,10 +157,4 @@ bool hardened_retire(void *block, const char *call) {
         clear(block, size_classes[class_index].size);
     }
     return true;
-}
-
-void hardened_clear_pages(void *block, size_t size) {
-    if (HARDENED_BY(HARDENED_CLEAR) && !platform_purge(block, size)) {
-        memset(block, 0, size);
-    }
 }

@@ -5,8 +5,8 @@
  *   a live block:   | what the program may use      | canary |     canary = secret mixed with the address, never 0
  *   a free block:   | 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 | 0      |
  *
- * Invariant: all memory of chunks that is in no live block is zero: what nobody has touched is; a block of a slab is cleared when it is
- * freed; the pages of a large block are given back when it is freed. So a block that is not all zero when it is handed out was written to
+ * Invariant: all memory of chunks that is in no live block is zero: what nobody has touched is, and a block of a slab is cleared when it is
+ * freed; chunks hold nothing else. So a block that is not all zero when it is handed out was written to
  * after its free, and a block that is all zero when it is freed had been freed before, by whichever thread and however long ago.
  */
 #ifndef COLLAM_FRONT_HARDENED_H
@@ -21,7 +21,5 @@ void *hardened_prepare(void *block, unsigned class_index, const char *call);
 /* A block is about to be freed. False when it must not be: that has been reported. Leaves to the checks that follow what is no live block
  * of a slab by their measure. */
 bool hardened_retire(void *block, const char *call);
-/* A large or direct block is about to be freed. */
-void hardened_clear_pages(void *block, size_t size);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * Purpose: see resize.h.
- * Layer: front. A block stays where it is while the new size fits and uses at least half of it; runs and mappings grow and shrink
+ * Layer: front. A block stays where it is while the new size fits and uses at least half of it; spans and mappings grow and shrink
  * without copying where the layers below can.
  */
 #include "front/resize.h"
@@ -22,9 +22,9 @@ bool front_resize_kept_large(void) {
     return load_relaxed(&kept_large);
 }
 
-/* Nothing below knows of guard pages, of what a checker has been told, or that free pages of chunks have to be clear. */
+/* Nothing below knows of guard pages, or of what a checker has been told. */
 static bool moves_only(const void *block) {
-    return UNLIKELY(guarded_holds((uintptr_t)block)) || UNLIKELY(checker_present()) || (hardened && page_map_chunk((uintptr_t)block));
+    return UNLIKELY(guarded_holds((uintptr_t)block)) || UNLIKELY(checker_present());
 }
 
 /* A small block that grows by little is likely to grow again: it gets an eighth more than it has, so that each byte is copied a bounded
@@ -37,7 +37,8 @@ static size_t size_to_grow_to(size_t size, size_t usable) {
 
 static void *move(void *block, size_t size, size_t usable, const char *call) {
     int before = errno;
-    void *moved = fast_malloc(size_to_grow_to(size, usable));
+    void *moved =
+        size > SMALL_MAX && size > usable && !checker_present() ? front_take_growing(size) : fast_malloc(size_to_grow_to(size, usable));
     if (UNLIKELY(moved == NULL)) {
         if (size > usable) {
             return NULL;

@@ -6,6 +6,7 @@
 #include "front/checker.h"
 #include "front/fast.h"
 #include "front/hardened.h"
+#include "front/relief.h"
 #include "front/sampled.h"
 #include "heap/bin.h"
 #include "heap/guarded.h"
@@ -13,9 +14,7 @@
 #include "heap/misuse.h"
 #include "heap/quarantine.h"
 #include "heap/thread_heap.h"
-#include "pages/counters.h"
 #include "pages/page_map.h"
-#include "pages/purge.h"
 #include "slab/slab.h"
 
 #include <errno.h>
@@ -52,32 +51,34 @@ static void *take_class(struct heap *heap, unsigned class_index) {
     return bin_claim(&shard, class_index, &block + 1, 1) ? block : NULL;
 }
 
-/* Bytes in use when memory ran out last and nothing could be reclaimed; a program that goes on asking need not wait for that again.
- * Relaxed: a hint. */
-static _Atomic(size_t) nothing_to_reclaim_at;
-
-/* Memory ran out: what is cached here, kept ready in bins or waits to be purged may be all that is missing. */
-static COLD bool reclaim(void) {
-    bool flushed = heap_flush_all();
-    flushed |= front_end_quarantine();
-    size_t used = load_relaxed(&page_counters.used_bytes) + load_relaxed(&page_counters.direct_bytes);
-    if (used == load_relaxed(&nothing_to_reclaim_at) && load_relaxed(&page_counters.dirty_bytes) == 0 && !bin_keeps_slabs()) {
-        return flushed;
-    }
-    bin_trim();
-    bool purged = purge_down_to(0);
-    store_relaxed(&nothing_to_reclaim_at, load_relaxed(&page_counters.used_bytes) + load_relaxed(&page_counters.direct_bytes));
-    return purged || flushed;
-}
-
 void *front_take_class(unsigned class_index) {
     struct heap *heap = heap_of_thread();
     void *block = take_class(heap, class_index);
-    if (UNLIKELY(block == NULL) && reclaim()) {
-        block = take_class(heap, class_index);
+    for (struct relief done = {0}; UNLIKELY(block == NULL); block = take_class(heap, class_index)) {
+        if (!relief(&done, UNIT_SIZE)) {
+            return front_no_memory();
+        }
     }
-    if (UNLIKELY(block == NULL)) {
+    if (UNLIKELY(heap && heap->watched)) {
+        count_allocation(heap);
+    }
+    return block;
+}
+
+static void *take_large(size_t size, size_t align, bool grown, bool *zeroed) {
+    return grown ? large_take_growing(size, zeroed) : large_take(size, align, zeroed);
+}
+
+static void *take_large_or_reclaim(size_t size, size_t align, bool grown, bool *zeroed) {
+    if (size > (size_t)PTRDIFF_MAX) {
         return front_no_memory();
+    }
+    struct heap *heap = heap_of_thread();
+    void *block = take_large(size, align, grown, zeroed);
+    for (struct relief done = {0}; UNLIKELY(block == NULL); block = take_large(size, align, grown, zeroed)) {
+        if (!relief(&done, size)) {
+            return front_no_memory();
+        }
     }
     if (UNLIKELY(heap && heap->watched)) {
         count_allocation(heap);
@@ -86,19 +87,14 @@ void *front_take_class(unsigned class_index) {
 }
 
 void *front_take_large(size_t size, size_t align, bool *zeroed) {
-    if (size > (size_t)PTRDIFF_MAX) {
-        return front_no_memory();
-    }
-    struct heap *heap = heap_of_thread();
-    void *block = large_take(size, align, zeroed);
-    if (UNLIKELY(block == NULL) && reclaim()) {
-        block = large_take(size, align, zeroed);
-    }
-    if (UNLIKELY(block == NULL)) {
-        return front_no_memory();
-    }
-    if (UNLIKELY(heap && heap->watched)) {
-        count_allocation(heap);
+    return take_large_or_reclaim(size, align, false, zeroed);
+}
+
+void *front_take_growing(size_t size) {
+    bool zeroed = false;
+    void *block = take_large_or_reclaim(size, BLOCK_ALIGN, true, &zeroed);
+    if (block) {
+        front_perturb_new(block, size);
     }
     return block;
 }
@@ -288,34 +284,6 @@ static bool give_guarded(uintptr_t address, const char *call) {
     return verdict != GUARDED_NOT_LIVE;
 }
 
-static bool give_large_hardened(void *block) {
-    size_t size = large_size((uintptr_t)block);
-    if (size == 0) {
-        return false;
-    }
-    uintptr_t leaving[QUARANTINE_SLOTS] = {(uintptr_t)block};
-    unsigned count = HARDENED_BY(HARDENED_QUARANTINE) ? quarantine_put((uintptr_t)block, size, leaving) : 1;
-    if (count == QUARANTINE_HAS_IT) {
-        return false;
-    }
-    if (count && leaving[0] == (uintptr_t)block) {
-        hardened_clear_pages(block, size);
-    }
-    for (unsigned i = 0; i < count; i++) {
-        (void)large_give(leaving[i]);
-    }
-    return true;
-}
-
-bool front_end_quarantine(void) {
-    uintptr_t leaving[QUARANTINE_SLOTS];
-    unsigned count = HARDENED_BY(HARDENED_QUARANTINE) ? quarantine_empty(leaving) : 0;
-    for (unsigned i = 0; i < count; i++) {
-        (void)large_give(leaving[i]);
-    }
-    return count > 0;
-}
-
 void slow_free(void *block, const char *call) {
     if (block == NULL) {
         return;
@@ -337,7 +305,7 @@ void slow_free(void *block, const char *call) {
         return;
     }
     bool given = guarded_holds((uintptr_t)block) ? give_guarded((uintptr_t)block, call)
-                 : hardened                      ? give_large_hardened(block)
+                 : hardened                      ? large_give_later((uintptr_t)block)
                                                  : large_give((uintptr_t)block);
     if (!given) {
         misuse_examine(call, (uintptr_t)block);

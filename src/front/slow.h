@@ -22,9 +22,8 @@ void *front_take_class(unsigned class_index);
 /* A large or direct block. */
 void *front_take_large(size_t size, size_t align, bool *zeroed);
 
-/* Freed large blocks that wait in the hardened build's quarantine go back; true when there were any. */
-bool front_end_quarantine(void);
-
+/* One for a block that grew. */
+void *front_take_growing(size_t size);
 /* malloc and its like in the hardened build. */
 void *front_hardened(size_t size, size_t align);
 

@@ -4,7 +4,7 @@
  */
 #include "heap/bin.h"
 #include "base/check.h"
-#include "config/options.h"
+#include "pages/limit.h"
 #include "pages/purge.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
@@ -21,41 +21,8 @@ struct bin {
 
 static struct { struct bin bins[CLASS_COUNT]; } shards[SHARDS_MAX];
 
-static _Atomic(unsigned) shards_in_use;
-
 /* Wholly free slabs in all bins. Relaxed: a bound that may be overrun by as many as there are threads. */
 static _Atomic(unsigned) kept_slabs;
-
-unsigned shard_count(void) {
-    unsigned count = load_relaxed(&shards_in_use); /* relaxed: self-contained; racing first callers agree on the value */
-    if (UNLIKELY(count == 0)) {
-        count = (unsigned)option_get(OPTION_shards);
-        if (count == 0) {
-            count = platform_cpu_count();
-        }
-        if (count > SHARDS_MAX) {
-            count = SHARDS_MAX;
-        }
-        unsigned nobody = 0;
-        if (!atomic_compare_exchange_strong_explicit(&shards_in_use, &nobody, count, memory_order_relaxed, memory_order_relaxed)) {
-            count = nobody;
-        }
-    }
-    return count;
-}
-
-/* Relaxed: a hint for new heaps; 0: no limit was set. */
-static _Atomic(unsigned) shards_open;
-
-void shard_limit(unsigned limit) {
-    store_relaxed(&shards_open, limit);
-}
-
-unsigned shard_for(unsigned n) {
-    unsigned open = load_relaxed(&shards_open);
-    unsigned count = shard_count();
-    return n % (open && open < count ? open : count);
-}
 
 static unsigned fullness_of(const struct slab *slab) {
     if (slab->free == slab->blocks) {
@@ -148,9 +115,11 @@ static size_t bytes_free(struct bin *bin, unsigned class_index) {
  */
 static unsigned claim_elsewhere(unsigned own, unsigned class_index, size_t but, void **end, unsigned want) {
     unsigned got = 0;
-    for (unsigned i = 1; i < shard_count() && got == 0; i++) {
-        struct bin *bin = &shards[(own + i) % shard_count()].bins[class_index];
-        if (bytes_free(bin, class_index) > but && lock_try(&bin->lock, LOCK_BIN)) {
+    unsigned count = shard_count();
+    for (unsigned i = 1; i < 2 * count && got == 0; i++) { /* once round among those of this memory node, then among the others */
+        unsigned shard = (own + i) % count;
+        struct bin *bin = &shards[shard].bins[class_index];
+        if (shard_is_near(own, shard) == (i < count) && bytes_free(bin, class_index) > but && lock_try(&bin->lock, LOCK_BIN)) {
             got = claim_listed(bin, end, want);
             lock_give(&bin->lock, LOCK_BIN);
         }
@@ -160,7 +129,7 @@ static unsigned claim_elsewhere(unsigned own, unsigned class_index, size_t but, 
 
 /* Makes a slab and takes from it. The bin's lock is held. */
 static unsigned claim_new(struct bin *bin, unsigned shard, unsigned class_index, void **end, unsigned want) {
-    struct slab *slab = slab_create(class_index, shard);
+    struct slab *slab = limit_admits(UNIT_SIZE) ? slab_create(class_index, shard) : NULL;
     if (slab == NULL) {
         return 0;
     }
@@ -172,7 +141,7 @@ static unsigned claim_new(struct bin *bin, unsigned shard, unsigned class_index,
 unsigned bin_claim(unsigned *shard, unsigned class_index, void **end, unsigned want) {
     struct bin *bin = &shards[*shard].bins[class_index];
     if (UNLIKELY(!lock_try(&bin->lock, LOCK_BIN))) {
-        *shard = shard_for(*shard + 1);
+        *shard = shard_after(*shard);
         bin = &shards[*shard].bins[class_index];
         lock_take(&bin->lock, LOCK_BIN);
     }

@@ -14,15 +14,7 @@
 #define COLLAM_HEAP_BIN_H
 
 #include "base/compiler.h"
-#include "config/geometry.h"
-
-/* Shards in use: fixed by the first call. */
-unsigned shard_count(void);
-
-/* Heaps made from now on use at most this many shards (>= 1). */
-void shard_limit(unsigned limit);
-/* The shard for the n-th heap. */
-unsigned shard_for(unsigned n);
+#include "heap/shard.h"
 
 /* Takes up to `want` blocks into end[-1], end[-2], ..., lowest address of each slab first; returns how many, 0 only when there is no
  * memory. *shard moves on when its bin is busy. */

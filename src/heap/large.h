@@ -1,5 +1,5 @@
 /*
- * Purpose: blocks that live in no slab: runs of slices inside chunks (large), or mappings of their own (direct).
+ * Purpose: blocks that live in no slab: spans (large), or mappings of their own (direct).
  * Layer: heap. No state; the layers below lock.
  */
 #ifndef COLLAM_HEAP_LARGE_H
@@ -10,11 +10,18 @@
 /* size > 0, align a power of two. *zeroed in: zeros are wanted; out: all of it reads as zeros. NULL when out
  * of memory. */
 void *large_take(size_t size, size_t align, bool *zeroed);
+/* The same for a block that grew, and will perhaps grow on: a big one is a mapping of its own, which grows without being copied. */
+void *large_take_growing(size_t size, bool *zeroed);
 /* Usable bytes of the large or direct block that starts at the address; 0 when none does. */
 size_t large_size(uintptr_t address);
 /* False when no such block starts there. */
 bool large_give(uintptr_t address);
 /* Resizes in place, or by moving the mapping, without copying. NULL when that cannot be done; the block is then unchanged. */
 void *large_resize(uintptr_t address, size_t size);
+
+/* The same as large_give in the hardened build: the block's contents are forgotten, and it waits in quarantine for a while. */
+bool large_give_later(uintptr_t address);
+/* Gives what waits there; true when there was anything. */
+bool large_end_quarantine(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include "pages/chunk.h"
 #include "pages/direct.h"
 #include "pages/page_map.h"
+#include "pages/span.h"
 #include "slab/slab.h"
 
 static misuse_handler handler;
@@ -22,15 +23,27 @@ void misuse_found(const struct misuse *misuse) {
     handler(misuse);
 }
 
-/* The large block that contains the slice, as a start slice; RUN_NONE when none does. */
-static unsigned span_containing(struct chunk *chunk, unsigned slice) {
-    for (unsigned start = slice + 1; start-- > 0;) {
-        unsigned length = __atomic_load_n(&chunk->span[start], __ATOMIC_RELAXED);
-        if (length) {
-            return start + length > slice ? start : RUN_NONE;
-        }
+/* An address in no slab and no chunk: in a span, in a direct block, or foreign. */
+static void examine_large(struct misuse *misuse) {
+    uintptr_t start = 0;
+    size_t size = 0;
+    switch (span_containing(misuse->address, &start, &size)) {
+    case SPAN_FREE:
+        misuse->kind = MISUSE_DOUBLE_FREE;
+        return;
+    case SPAN_IN_USE:
+        misuse->kind = MISUSE_INTERIOR;
+        misuse->block = start;
+        misuse->block_size = size;
+        return;
+    case SPAN_NONE:
+        break;
     }
-    return RUN_NONE;
+    misuse->block = direct_containing(misuse->address);
+    if (misuse->block) {
+        misuse->kind = MISUSE_INTERIOR;
+        misuse->block_size = direct_size(misuse->block);
+    }
 }
 
 static void examine_guarded(struct misuse *misuse) {
@@ -68,21 +81,9 @@ static void examine(struct misuse misuse) {
         bool tail = block_index(scaled) >= size_classes[class_index].blocks;
         misuse.kind = tail ? MISUSE_FOREIGN : block_begins(scaled, class_index) ? MISUSE_DOUBLE_FREE : MISUSE_INTERIOR;
     } else if (chunk) {
-        unsigned slice = (unsigned)((address & (CHUNK_SIZE - 1)) >> SLICE_SHIFT);
-        unsigned start = span_containing(chunk, slice);
-        if (start == RUN_NONE) {
-            misuse.kind = MISUSE_DOUBLE_FREE;
-        } else {
-            misuse.kind = MISUSE_INTERIOR;
-            misuse.block = (uintptr_t)chunk->base + ((size_t)start << SLICE_SHIFT);
-            misuse.block_size = (size_t)chunk_run_length(chunk, misuse.block) << SLICE_SHIFT;
-        }
+        misuse.kind = MISUSE_DOUBLE_FREE; /* a unit that was a slab */
     } else {
-        misuse.block = direct_containing(address);
-        if (misuse.block) {
-            misuse.kind = MISUSE_INTERIOR;
-            misuse.block_size = direct_size(misuse.block);
-        }
+        examine_large(&misuse);
     }
     misuse_found(&misuse);
 }

@@ -6,13 +6,13 @@
  * QUARANTINE_BYTES.
  */
 #include "heap/quarantine.h"
-#include "pages/page_map.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
 
 struct waiting {
     uintptr_t address;
     size_t size;
+    bool direct;
 };
 
 static struct lock quarantine_lock;
@@ -50,7 +50,7 @@ static bool shut(uintptr_t address, size_t size) {
     return platform_purge((void *)address, size) && platform_protect((void *)address, size, false);
 }
 
-unsigned quarantine_put(uintptr_t address, size_t size, uintptr_t *out) {
+unsigned quarantine_put(uintptr_t address, size_t size, bool direct, uintptr_t *out) {
     unsigned leaving = 1;
     lock_take(&quarantine_lock, LOCK_QUARANTINE);
     if (waiting_size(address)) {
@@ -60,7 +60,7 @@ unsigned quarantine_put(uintptr_t address, size_t size, uintptr_t *out) {
         out[0] = address;
     } else {
         leaving = make_room(size, QUARANTINE_SLOTS - 1, out);
-        ring[(first + count) % QUARANTINE_SLOTS] = (struct waiting){.address = address, .size = size};
+        ring[(first + count) % QUARANTINE_SLOTS] = (struct waiting){.address = address, .size = size, .direct = direct};
         count++;
         bytes += size;
     }
@@ -89,7 +89,7 @@ unsigned quarantine_waiting(size_t *run_bytes, size_t *direct_bytes) {
     unsigned waiting = count;
     for (unsigned i = 0; i < count; i++) {
         const struct waiting *one = &ring[(first + i) % QUARANTINE_SLOTS];
-        *(page_map_chunk(one->address) ? run_bytes : direct_bytes) += one->size;
+        *(one->direct ? direct_bytes : run_bytes) += one->size;
     }
     lock_give(&quarantine_lock, LOCK_QUARANTINE);
     return waiting;

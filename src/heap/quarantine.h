@@ -17,13 +17,13 @@ enum { QUARANTINE_SLOTS = 64 };
  * again: their addresses are put into out[QUARANTINE_SLOTS], their number is returned. A block that cannot be made inaccessible, or that is
  * larger than all of them may be together, comes back itself, its contents as they were or forgotten. QUARANTINE_HAS_IT: it waits already.
  */
-unsigned quarantine_put(uintptr_t address, size_t size, uintptr_t *out);
+unsigned quarantine_put(uintptr_t address, size_t size, bool direct, uintptr_t *out);
 /* All that wait come back. */
 unsigned quarantine_empty(uintptr_t *out);
 /* Size of the block that waits at the address, 0 when none does. */
 size_t quarantine_size(uintptr_t address);
 
-/* What waits, of which `direct_bytes` are mappings of their own. Counted as in use by the layers below. */
+/* What waits, of which `direct_bytes` were given as direct. Counted as in use by the layers below. */
 unsigned quarantine_waiting(size_t *run_bytes, size_t *direct_bytes);
 
 void quarantine_fork_take(void);

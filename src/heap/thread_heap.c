@@ -4,6 +4,7 @@
  */
 #include "heap/thread_heap.h"
 #include "base/check.h"
+#include "config/options.h"
 #include "heap/bin.h"
 #include "heap/misuse.h"
 #include "pages/meta.h"
@@ -28,11 +29,14 @@ static struct lock heaps_lock;
 static struct heap *all_heaps;
 static struct heap *idle_heaps;
 static unsigned heaps_made;
-static _Atomic(bool) watch_everybody; /* relaxed: concerns heaps made afterwards */
-static void (*arrival_hook)(void);
+static _Atomic(bool) watch_everybody;    /* relaxed: concerns heaps made afterwards */
+static _Atomic(unsigned) flush_requests; /* relaxed: who sees a request late obeys it late */
+
+/* Weak: api/fork.c says what happens before start has set another. */
+__attribute__((weak)) void (*heap_arrival_hook)(void);
 
 void heap_set_arrival_hook(void (*hook)(void)) {
-    arrival_hook = hook;
+    heap_arrival_hook = hook;
 }
 
 ALWAYS_INLINE magazine_top *real_top(struct heap *heap, unsigned class_index) {
@@ -87,6 +91,7 @@ static void heap_init(struct heap *heap) {
     heap->arena_end = heap->arena_next + HEAP_ARENA_BYTES;
     heap->capacity_bytes = 0;
     heap->active = 0;
+    heap->flush_seen = load_relaxed(&flush_requests);
     heap->watched = load_relaxed(&watch_everybody);
 }
 
@@ -94,7 +99,7 @@ static struct heap *heap_new(void) {
     struct heap *heap = meta_alloc(align_up(sizeof *heap, 64) + HEAP_ARENA_BYTES, 64);
     if (heap) {
         heap->next = all_heaps;
-        heap->shard = shard_for(heaps_made++);
+        heap->shard = shard_for_heap(heaps_made++ == 0);
         all_heaps = heap;
     }
     return heap;
@@ -111,6 +116,7 @@ struct heap *heap_of_thread(void) {
     struct heap *heap = idle_heaps;
     if (heap) {
         idle_heaps = heap->next_idle;
+        heap->shard = shard_for_heap(false);
     } else {
         heap = heap_new();
     }
@@ -122,8 +128,8 @@ struct heap *heap_of_thread(void) {
         return NULL;
     }
     thread_heap = heap; /* before the hook, which may allocate */
-    if (arrival_hook) {
-        arrival_hook();
+    if (heap_arrival_hook) {
+        heap_arrival_hook();
     }
     return heap;
 }
@@ -202,6 +208,28 @@ static void flush_newest(struct heap *heap, unsigned class_index, unsigned count
     }
 }
 
+static bool flush_everything(struct heap *heap) {
+    bool any = false;
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        unsigned held = held_in(heap, c);
+        if (held) {
+            flush_newest(heap, c, held, "free");
+            any = true;
+        }
+    }
+    return any;
+}
+
+/* True when everything was put back, as somebody asked. */
+static bool obey_flush_request(struct heap *heap) {
+    unsigned requests = load_relaxed(&flush_requests);
+    if (LIKELY(heap->flush_seen == requests)) {
+        return false;
+    }
+    heap->flush_seen = requests;
+    return flush_everything(heap);
+}
+
 /* Classes that have been quiet for a while give their magazine to those that ask for more. */
 static COLD void rebalance(struct heap *heap, const char *call) {
     heap->denials = 0;
@@ -227,7 +255,7 @@ static bool grow(struct heap *heap, unsigned class_index, const char *call) {
     }
     unsigned wanted = capacity ? 2 * capacity + 2 : CAPACITY_FIRST;
     wanted = wanted < limit ? wanted : limit;
-    if (capacity == 0 || heap->capacity_bytes + (wanted - capacity) * size_classes[class_index].size <= HEAP_CACHE_BYTES) {
+    if (capacity == 0 || heap->capacity_bytes + (wanted - capacity) * size_classes[class_index].size <= option_get(OPTION_magazine_bytes)) {
         return set_capacity(heap, class_index, wanted);
     }
     if (++heap->denials >= REBALANCE_AFTER) {
@@ -237,6 +265,7 @@ static bool grow(struct heap *heap, unsigned class_index, const char *call) {
 }
 
 static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
+    (void)obey_flush_request(heap);
     (void)grow(heap, class_index, "malloc");
     unsigned capacity = capacity_of(heap, class_index);
     if (UNLIKELY(capacity == 0)) { /* no room for a magazine: one block at a time */
@@ -276,6 +305,9 @@ void *heap_take(struct heap *heap, unsigned class_index) {
 
 /* The magazine is full, or there is none. False: there can be none. */
 static NOINLINE bool make_room(struct heap *heap, unsigned class_index, const char *call) {
+    if (obey_flush_request(heap) && capacity_of(heap, class_index)) {
+        return true;
+    }
     if (!grow(heap, class_index, call)) {
         unsigned held = held_in(heap, class_index);
         if (held == 0) {
@@ -324,20 +356,15 @@ bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t addres
     return (then >= first && then < top && *then == (void *)address) || (top - first >= 2 && top[-2] == (void *)address);
 }
 
-static bool flush_everything(struct heap *heap) {
-    bool any = false;
-    for (unsigned c = 1; c < CLASS_COUNT; c++) {
-        unsigned held = held_in(heap, c);
-        if (held) {
-            flush_newest(heap, c, held, "free");
-            any = true;
-        }
-    }
-    return any;
-}
-
 bool heap_flush_all(void) {
     return thread_heap != &no_heap && flush_everything(thread_heap);
+}
+
+void heap_request_flush(void) {
+    unsigned requests = fetch_add_relaxed(&flush_requests, 1) + 1;
+    if (thread_heap != &no_heap) {
+        thread_heap->flush_seen = requests; /* whoever asks has flushed already */
+    }
 }
 
 void heap_end_of_thread(void) {

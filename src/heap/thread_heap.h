@@ -44,7 +44,8 @@ struct heap {
     char *arena_end;
     uint32_t capacity_bytes;
     unsigned shard;
-    unsigned denials; /* growths refused since the last rebalancing */
+    unsigned flush_seen; /* the last request to flush that was obeyed */
+    unsigned denials;    /* growths refused since the last rebalancing */
     bool watched;
     _Atomic(size_t) allocations; /* (shared) counted while watched */
     _Atomic(size_t) frees;       /* (shared) likewise */
@@ -65,8 +66,12 @@ struct heap *heap_of_thread(void);
 void heap_end_of_thread(void);
 /* Puts every cached block of the calling thread back; its heap stays. True when there was any. */
 bool heap_flush_all(void);
+/* Asks every thread to put its cached blocks back; each does at its next refill or flush. */
+void heap_request_flush(void);
 
-/* Called when a heap has been made for the calling thread, to arrange for heap_end_of_thread. Set at start. */
+/* Called when a heap has been made for the calling thread, to arrange for heap_end_of_thread. Start sets it; until then it is what the
+ * variable is defined with (api/fork.c). */
+extern void (*heap_arrival_hook)(void);
 void heap_set_arrival_hook(void (*hook)(void));
 
 /* A block of the class, from the magazine or the bins; NULL when out of memory. */

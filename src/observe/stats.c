@@ -45,8 +45,9 @@ void stats_collect(struct collam_stats *stats) {
     count_large(stats);
     stats->live_blocks += guarded_live(&stats->guarded_bytes);
     stats->live_bytes = stats->small_bytes + stats->large_bytes + stats->direct_bytes + stats->guarded_bytes;
-    stats->dirty_bytes = load_relaxed(&page_counters.dirty_bytes);
-    stats->mapped_bytes = load_relaxed(&page_counters.chunk_bytes) + load_relaxed(&page_counters.direct_bytes) + stats->guarded_bytes;
+    stats->dirty_bytes = page_dirty_bytes();
+    stats->mapped_bytes = load_relaxed(&page_counters.chunk_bytes) + load_relaxed(&page_counters.span_bytes) +
+                          load_relaxed(&page_counters.direct_bytes) + stats->guarded_bytes;
     stats->metadata_bytes = load_relaxed(&page_counters.meta_bytes);
     stats->purged_bytes = load_relaxed(&page_counters.purged_bytes);
     stats->purges = load_relaxed(&page_counters.purge_calls);

@@ -1,7 +1,6 @@
 /*
  * Purpose: see chunk.h.
- * Layer: pages. Owner: chunk_lock protects every static variable here and every field of every chunk, except unit_info (its user's)
- * and the relaxed word reads of span by owners of blocks.
+ * Layer: pages. Owner: chunk_lock protects every static variable here and every field of every chunk, except unit_info (its user's).
  */
 #include "pages/chunk.h"
 #include "base/bits.h"
@@ -13,10 +12,9 @@
 #include "platform/lock.h"
 #include "platform/platform.h"
 
-enum { RUN_BINS = 10, UNIT_BINS = 6, TRIES_PER_BIN = 8 };
+enum { UNIT_BINS = 6 };
 
 static struct lock chunk_lock;
-static struct list by_run[RUN_BINS];
 static struct list by_unit[UNIT_BINS];
 static struct chunk *hand;  /* anywhere in the ring; NULL while there is no chunk */
 static struct chunk *spare; /* descriptors without a chunk, linked through ring_next */
@@ -30,29 +28,21 @@ void chunk_check(const struct chunk *chunk) {
     for (unsigned w = 0; w < RUN_MAP_WORDS; w++) {
         both.words[w] = chunk->free.words[w] & chunk->dirty.words[w];
     }
-    unsigned longest;
-    (void)run_find(&chunk->free, CHUNK_SLICES + 1, 1, &longest);
     CHECK(chunk->free_slices == run_count(&chunk->free, 0, CHUNK_SLICES));
     CHECK(chunk->dirty_free == run_count(&both, 0, CHUNK_SLICES));
     CHECK(chunk->free_units == run_whole_units(&chunk->free));
-    CHECK(chunk->longest >= longest);
-    CHECK(chunk->retired || list_contains(&chunk->by_run) == (chunk->longest > 0));
     CHECK(chunk->retired || list_contains(&chunk->by_unit) == (chunk->free_units != 0));
 }
 
-static void unlink_from(struct list_node *node) {
-    if (list_contains(node)) {
-        list_remove(node);
+static void off_list(struct chunk *chunk) {
+    if (list_contains(&chunk->by_unit)) {
+        list_remove(&chunk->by_unit);
     }
 }
 
-/* Puts the chunk on the lists that its counts ask for. */
+/* Puts the chunk on the list that its free units ask for. */
 static void relink(struct chunk *chunk) {
-    unlink_from(&chunk->by_run);
-    unlink_from(&chunk->by_unit);
-    if (chunk->longest) {
-        list_push(&by_run[highest_bit(chunk->longest)], &chunk->by_run);
-    }
+    off_list(chunk);
     if (chunk->free_units) {
         list_push(&by_unit[highest_bit((unsigned)__builtin_popcount(chunk->free_units))], &chunk->by_unit);
     }
@@ -82,11 +72,6 @@ static void give(struct chunk *chunk, unsigned start, unsigned count) {
     chunk->free_slices = (uint16_t)(chunk->free_slices + count);
     chunk->dirty_free = (uint16_t)(chunk->dirty_free + dirty);
     chunk->free_units = run_whole_units(&chunk->free);
-    unsigned end = run_next_clear(&chunk->free, start);
-    unsigned run = end - run_start_before(&chunk->free, start);
-    if (run > chunk->longest) {
-        chunk->longest = (uint16_t)run;
-    }
     fetch_add_relaxed(&page_counters.dirty_bytes, (size_t)dirty << SLICE_SHIFT);
     fetch_sub_relaxed(&page_counters.used_bytes, (size_t)count << SLICE_SHIFT);
 }
@@ -136,7 +121,6 @@ static struct chunk *enter(char *base, void *region, bool *region_used) {
     run_clear(&chunk->dirty, 0, CHUNK_SLICES);
     chunk->free_slices = CHUNK_SLICES;
     chunk->dirty_free = 0;
-    chunk->longest = CHUNK_SLICES;
     chunk->free_units = UINT32_MAX;
     page_map_set_chunk((uintptr_t)base, chunk);
     ring_insert(chunk);
@@ -231,108 +215,11 @@ void chunk_give_unit(void *unit_info, unsigned touched) {
     lock_give(&chunk_lock, LOCK_CHUNKS);
 }
 
-/* Best fit by powers of two; inside a chunk the lowest address. */
-static struct chunk *chunk_with_run(unsigned slices, unsigned align, unsigned *start) {
-    for (unsigned bin = highest_bit(slices); bin < RUN_BINS; bin++) {
-        struct list_node *node = by_run[bin].first;
-        for (unsigned tries = 0; node && tries < TRIES_PER_BIN; tries++) {
-            struct chunk *chunk = LIST_ENTRY(node, struct chunk, by_run);
-            node = node->next;
-            unsigned longest;
-            *start = run_find(&chunk->free, slices, align, &longest);
-            if (*start != RUN_NONE) {
-                return chunk;
-            }
-            chunk->longest = (uint16_t)longest;
-            relink(chunk);
-        }
-    }
-    *start = 0;
-    return enter_new();
-}
-
-void *chunk_take_run(unsigned slices, unsigned align, bool *zeroed) {
-    lock_take(&chunk_lock, LOCK_CHUNKS);
-    unsigned start;
-    struct chunk *chunk = chunk_with_run(slices, align, &start);
-    char *address = NULL;
-    if (chunk) {
-        *zeroed = dirty_in(chunk, start, slices) == 0;
-        take(chunk, start, slices);
-        relink(chunk);
-        __atomic_store_n(&chunk->span[start], (uint16_t)slices, __ATOMIC_RELAXED);
-        fetch_add_relaxed(&page_counters.large_bytes, (size_t)slices << SLICE_SHIFT);
-        fetch_add_relaxed(&page_counters.large_count, 1);
-        address = chunk->base + ((size_t)start << SLICE_SHIFT);
-    }
-    lock_give(&chunk_lock, LOCK_CHUNKS);
-    return address;
-}
-
-/* Does not read the chunk, whose base may change under a caller that passes an address it does not own. */
-static unsigned slice_of(uintptr_t address) {
-    return (unsigned)((address & (CHUNK_SIZE - 1)) >> SLICE_SHIFT);
-}
-
-unsigned chunk_run_length(struct chunk *chunk, uintptr_t address) {
-    if (address & (SLICE_SIZE - 1)) {
-        return 0;
-    }
-    return __atomic_load_n(&chunk->span[slice_of(address)], __ATOMIC_RELAXED);
-}
-
-bool chunk_give_run(struct chunk *chunk, uintptr_t address) {
-    if (address & (SLICE_SIZE - 1)) {
-        return false;
-    }
-    unsigned start = slice_of(address);
-    lock_take(&chunk_lock, LOCK_CHUNKS);
-    unsigned slices = page_map_chunk(address) == chunk ? chunk->span[start] : 0;
-    if (slices) {
-        __atomic_store_n(&chunk->span[start], 0, __ATOMIC_RELAXED);
-        run_set(&chunk->dirty, start, slices);
-        give(chunk, start, slices);
-        relink(chunk);
-        fetch_sub_relaxed(&page_counters.large_bytes, (size_t)slices << SLICE_SHIFT);
-        fetch_sub_relaxed(&page_counters.large_count, 1);
-    }
-    lock_give(&chunk_lock, LOCK_CHUNKS);
-    return slices != 0;
-}
-
-bool chunk_resize_run(struct chunk *chunk, uintptr_t address, unsigned slices, bool *zeroed) {
-    unsigned start = slice_of(address);
-    lock_take(&chunk_lock, LOCK_CHUNKS);
-    unsigned old = chunk->span[start];
-    bool done = false;
-    if (old == 0 || page_map_chunk(address) != chunk) {
-        /* Freed by somebody else meanwhile: no block to resize. */
-    } else if (slices < old) {
-        run_set(&chunk->dirty, start + slices, old - slices);
-        give(chunk, start + slices, old - slices);
-        done = true;
-    } else if (start + slices <= CHUNK_SLICES && run_count(&chunk->free, start + old, slices - old) == slices - old) {
-        *zeroed = dirty_in(chunk, start + old, slices - old) == 0;
-        take(chunk, start + old, slices - old);
-        done = true;
-    }
-    if (done) {
-        relink(chunk);
-        __atomic_store_n(&chunk->span[start], (uint16_t)slices, __ATOMIC_RELAXED);
-        /* Unsigned arithmetic: shrinking adds the two's complement. */
-        fetch_add_relaxed(&page_counters.large_bytes, ((size_t)slices << SLICE_SHIFT) - ((size_t)old << SLICE_SHIFT));
-    }
-    lock_give(&chunk_lock, LOCK_CHUNKS);
-    return done;
-}
-
-/* Off every list, so that nobody allocates from it any more; the descriptor still counts as used memory until chunk_forget. */
+/* Off its list, so that nobody allocates from it any more; the descriptor still counts as used memory until chunk_forget. */
 static void retire(struct chunk *chunk) {
     take(chunk, 0, CHUNK_SLICES);
-    unlink_from(&chunk->by_run);
-    unlink_from(&chunk->by_unit);
+    off_list(chunk);
     ring_remove(chunk);
-    chunk->longest = 0;
     chunk->retired = true;
     page_map_set_chunk((uintptr_t)chunk->base, NULL);
 }

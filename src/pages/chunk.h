@@ -1,23 +1,22 @@
 /*
- * Purpose: 2 MiB chunks of address space and the runs of 4 KiB slices cut from them: slabs (one aligned unit) and large blocks.
+ * Purpose: 2 MiB chunks of address space and the units of 64 KiB cut from them, one for each slab.
  * Layer: pages. One lock (LOCK_CHUNKS) guards every chunk; it is held while a chunk is mapped, never while used memory goes back.
  *
- *   struct chunk (3328 bytes, out of line, in a metadata page of its own)
+ *   struct chunk (2304 bytes, out of line, in a metadata page of its own)
  *   +--------------------------------------------+
  *   | base, list nodes, counts                   |
  *   | free map: 512 bits, set = free slice       |
  *   | dirty map: 512 bits, set = may be backed   |
- *   | span[512]: length of the large block that starts at a slice, else 0
  *   | unit_info[32]: 64 bytes for whoever uses unit i (the slab layer)
  *   +--------------------------------------------+
  *
  * States of a slice        free  dirty  who may do what
- *   purged (or never used)   1     0    chunk_alloc_*; reads as zeros
- *   free and dirty           1     1    chunk_alloc_*, purge takes it
+ *   purged (or never used)   1     0    chunk_take_unit; reads as zeros
+ *   free and dirty           1     1    chunk_take_unit, purge takes it
  *   in use                   0     x    its owner; x = it may have been backed before it was handed out
  *
- * Invariants (chunk_check): free_slices == bits of free; dirty_free == bits of free & dirty; free_units == whole units of free;
- * longest >= the longest run of free; a chunk is on by_run[log2 longest] iff longest > 0, on by_unit[log2 |free_units|] iff that is > 0.
+ * Invariants (chunk_check): free_slices == bits of free; dirty_free == bits of free & dirty; free_units == whole units of free; a chunk is
+ * on by_unit[log2 |free_units|] iff it has a free unit.
  */
 #ifndef COLLAM_PAGES_CHUNK_H
 #define COLLAM_PAGES_CHUNK_H
@@ -29,20 +28,17 @@ enum { UNIT_INFO_BYTES = 64 };
 
 struct chunk {
     char *base;
-    struct list_node by_run;
     struct list_node by_unit;
     struct chunk *ring_next; /* every chunk stands in one ring, in which the purging hand turns */
     struct chunk *ring_back;
     uint32_t free_units;
     uint16_t free_slices;
     uint16_t dirty_free;
-    uint16_t longest; /* upper bound; made exact when a search fails */
-    bool pinned;      /* part of the first mapping: never unmapped */
-    bool retired;     /* on its way to being unmapped: on no list */
-    bool huge;        /* asks for a huge page */
+    bool pinned;  /* part of the first mapping: never unmapped */
+    bool retired; /* on its way to being unmapped: on no list */
+    bool huge;    /* asks for a huge page */
     struct run_map free;
     struct run_map dirty;
-    uint16_t span[CHUNK_SLICES];
     ALIGNED(64) unsigned char unit_info[CHUNK_UNITS][UNIT_INFO_BYTES];
 };
 
@@ -63,15 +59,6 @@ ALWAYS_INLINE unsigned unit_of_unit_info(const void *info) {
 void *chunk_take_unit(unsigned class_index);
 /* Gives a unit back. The first `touched` slices may have been written to. The unit_info must be zeroed by the caller. */
 void chunk_give_unit(void *unit_info, unsigned touched);
-
-/* Takes `slices` slices aligned to `align` slices (<= UNIT_SLICES) as a large block. *zeroed: all of it reads as zeros. NULL: no memory. */
-void *chunk_take_run(unsigned slices, unsigned align, bool *zeroed);
-/* Slices of the large block that starts at the address, 0 when none does. Lock-free; exact for a block the caller owns. */
-unsigned chunk_run_length(struct chunk *chunk, uintptr_t address);
-/* Gives a large block back; false when none starts there. */
-bool chunk_give_run(struct chunk *chunk, uintptr_t address);
-/* Changes the length of a large block in place; false when the slices behind it are not free. *zeroed: what was added reads as zeros. */
-bool chunk_resize_run(struct chunk *chunk, uintptr_t address, unsigned slices, bool *zeroed);
 
 /* For purging: takes one dirty free run out of use (see purge.c), *whole: it is the whole chunk, which then is off every list.
  * False when nothing is dirty within one turn of the hand. */

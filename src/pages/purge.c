@@ -9,6 +9,8 @@
 #include "pages/chunk.h"
 #include "pages/counters.h"
 #include "pages/direct.h"
+#include "pages/limit.h"
+#include "pages/span.h"
 #include "platform/platform.h"
 
 /* Refusals in a row until it is believed that the system refuses everything, and not just a page that the program has locked. */
@@ -19,99 +21,147 @@ static _Atomic(size_t) ask_again_at;
 
 /* The swing's state, all relaxed and each alone: threads that race may lose an update, which makes the budget a little smaller. */
 static _Atomic(size_t) swing;         /* what giving back was regretted, fading */
+static _Atomic(size_t) given_lately;  /* what was given back and not needed again so far, up to a limit */
 static _Atomic(size_t) purged_before; /* the counters when it was last looked at */
 static _Atomic(size_t) clean_before;
 
-static size_t live_bytes(void) {
-    return load_relaxed(&page_counters.used_bytes) + load_relaxed(&page_counters.direct_bytes);
-}
-
+/* The most that the swing may keep: a figure of its own, a share of live memory, or, for large blocks in steady replacement, what fills
+ * the gap between what is live and a little more than was live at their peak, but no more than what is live. */
 static size_t swing_limit(void) {
     size_t most = option_get(OPTION_swing_max);
-    size_t share = live_bytes() >> SWING_SHIFT;
-    return most > share ? most : share;
+    size_t share = page_live_bytes() >> SWING_SHIFT;
+    size_t large = load_relaxed(&page_counters.large_bytes);
+    size_t peak = load_relaxed(&page_counters.large_peak_bytes);
+    size_t high = peak + peak * PEAK_SHARE / 16;
+    size_t gap = high > large ? high - large : 0;
+    gap = gap < large ? gap : large;
+    most = most > share ? most : share;
+    return most > gap ? most : gap;
 }
 
 size_t purge_budget(void) {
-    size_t live = live_bytes();
+    size_t live = page_live_bytes();
     size_t share = live >> option_get(OPTION_dirty_shift);
     size_t least = option_get(OPTION_dirty_min);
     size_t swung = load_relaxed(&swing);
     size_t most = swing_limit();
     swung = swung < most ? swung : most;
     least = least > swung ? least : swung;
-    return share > least ? share : least;
+    return limit_budget(share > least ? share : least);
 }
 
-/* What went back to the system and was needed again since the last look adds to the swing; the rest of it fades. */
+/* The peak that counts was not long ago: what goes back takes a quarter of its size off what lies above live memory. */
+static void lower_peak(size_t given) {
+    size_t large = load_relaxed(&page_counters.large_bytes);
+    size_t peak = load_relaxed(&page_counters.large_peak_bytes);
+    if (peak > large) {
+        size_t above = peak - large;
+        store_relaxed(&page_counters.large_peak_bytes, peak - (above < given / 8 ? above : given / 8));
+    }
+}
+
+/* What went back to the system and was needed again adds to the swing; a quarter of all that goes back takes its size off. So the swing
+ * grows while more than a quarter is needed again, and is gone when much goes back for good. */
 static void note_regret(void) {
     size_t purged = load_relaxed(&page_counters.purged_bytes);
     size_t clean = load_relaxed(&page_counters.clean_taken_bytes);
     size_t given = purged - load_relaxed(&purged_before);
     size_t taken = clean - load_relaxed(&clean_before);
-    size_t swung = load_relaxed(&swing) / 8 * 7 + (given < taken ? given : taken);
     size_t limit = swing_limit();
+    size_t owed = load_relaxed(&given_lately) + given;
+    size_t regretted = owed < taken ? owed : taken;
+    size_t swung = load_relaxed(&swing) + regretted;
+    swung = swung > given / 4 ? swung - given / 4 : 0;
+    owed -= regretted;
     store_relaxed(&swing, swung < limit ? swung : limit);
+    store_relaxed(&given_lately, owed < 2 * limit ? owed : 2 * limit);
+    lower_peak(given);
     store_relaxed(&purged_before, purged);
     store_relaxed(&clean_before, clean);
 }
 
-/* Runs are whole OS pages: units and large blocks are multiples of the OS page, whatever its size up to 64 KiB. */
+/* Runs are whole OS pages: units are multiples of the OS page, whatever its size up to 64 KiB. */
 static bool purge_run(struct chunk *chunk, unsigned start, unsigned count) {
     return platform_purge(chunk->base + ((size_t)start << SLICE_SHIFT), (size_t)count << SLICE_SHIFT);
+}
+
+static enum span_result purge_chunk(void) {
+    struct chunk *chunk;
+    unsigned start;
+    unsigned count;
+    bool whole;
+    if (!chunk_take_dirty(&chunk, &start, &count, &whole)) {
+        return SPAN_NOTHING;
+    }
+    if (whole && platform_unmap(chunk->base, CHUNK_SIZE)) {
+        chunk_forget(chunk);
+        return SPAN_DONE;
+    }
+    if (chunk_stop_huge(chunk)) {
+        /* Or the kernel would fill the holes again when it collapses the chunk in the background. */
+        platform_huge_pages(chunk->base, CHUNK_SIZE, false);
+    }
+    bool clean = purge_run(chunk, start, count);
+    chunk_return_slices(chunk, start, count, clean);
+    return clean ? SPAN_DONE : SPAN_REFUSED;
+}
+
+/* True when address space went back. */
+static bool unmap_all(void) {
+    bool any = false;
+    struct chunk *chunk;
+    while ((chunk = chunk_take_empty()) != NULL) {
+        if (!platform_unmap(chunk->base, CHUNK_SIZE)) {
+            chunk_return_slices(chunk, 0, CHUNK_SLICES, false); /* others may have dirtied it since it was purged */
+            break;
+        }
+        chunk_forget(chunk);
+        any = true;
+    }
+    while (span_unmap() == SPAN_DONE) {
+        any = true;
+    }
+    return any;
 }
 
 bool purge_down_to(size_t keep) {
     bool any = false;
     unsigned refusals = 0;
-    struct chunk *chunk;
-    unsigned start;
-    unsigned count;
-    bool whole;
-    while (load_relaxed(&page_counters.dirty_bytes) > keep && direct_evict()) {
+    size_t dirty;
+    while (page_dirty_bytes() > keep && direct_evict()) {
         any = true;
     }
-    while (load_relaxed(&page_counters.dirty_bytes) > keep && chunk_take_dirty(&chunk, &start, &count, &whole)) {
-        if (whole && platform_unmap(chunk->base, CHUNK_SIZE)) {
-            chunk_forget(chunk);
-            any = true;
-            continue;
+    while ((dirty = page_dirty_bytes()) > keep) {
+        enum span_result result = span_purge(dirty - keep, refusals);
+        if (result == SPAN_NOTHING) {
+            result = purge_chunk();
         }
-        if (chunk_stop_huge(chunk)) {
-            /* Or the kernel would fill the holes again when it collapses the chunk in the background. */
-            platform_huge_pages(chunk->base, CHUNK_SIZE, false);
+        if (result == SPAN_NOTHING) {
+            break;
         }
-        bool clean = purge_run(chunk, start, count);
-        chunk_return_slices(chunk, start, count, clean);
-        if (clean) {
+        if (result == SPAN_DONE) {
             store_relaxed(&ask_again_at, 0);
             any = true;
             refusals = 0;
         } else if (++refusals == REFUSALS_MAX) {
-            store_relaxed(&ask_again_at, 2 * load_relaxed(&page_counters.dirty_bytes));
+            store_relaxed(&ask_again_at, 2 * dirty);
             return any;
         }
     }
-    if (keep == 0) {
-        while ((chunk = chunk_take_empty()) != NULL) {
-            if (!platform_unmap(chunk->base, CHUNK_SIZE)) {
-                chunk_return_slices(chunk, 0, CHUNK_SLICES, false); /* others may have dirtied it since it was purged */
-                break;
-            }
-            chunk_forget(chunk);
-            any = true;
-        }
-    }
-    return any;
+    return keep == 0 ? unmap_all() || any : any;
 }
 
 void purge_if_over_budget(void) {
+    size_t dirty = page_dirty_bytes();
+    if (LIKELY(dirty <= option_get(OPTION_dirty_min))) {
+        return;
+    }
     if (load_relaxed(&page_counters.purged_bytes) != load_relaxed(&purged_before)) {
         note_regret();
     }
     size_t budget = purge_budget();
-    size_t dirty = load_relaxed(&page_counters.dirty_bytes);
     if (dirty > budget && dirty >= load_relaxed(&ask_again_at)) {
-        (void)purge_down_to(budget / 2);
+        /* Half, unless much of what goes back comes again. */
+        (void)purge_down_to(load_relaxed(&swing) < budget / 2 ? budget / 2 : budget - budget / 8);
     }
 }

@@ -29,39 +29,6 @@ unsigned run_next_clear(const struct run_map *map, unsigned from) {
     return next(map, from, ~(uint64_t)0);
 }
 
-unsigned run_start_before(const struct run_map *map, unsigned end) {
-    while (end > 0) {
-        unsigned w = (end - 1) / 64;
-        unsigned bits = (end - 1) % 64 + 1;
-        uint64_t clear = ~map->words[w];
-        if (bits < 64) {
-            clear &= ((uint64_t)1 << bits) - 1;
-        }
-        if (clear) {
-            return w * 64 + highest_bit(clear) + 1;
-        }
-        end = w * 64;
-    }
-    return 0;
-}
-
-unsigned run_find(const struct run_map *map, unsigned count, unsigned align, unsigned *longest) {
-    *longest = 0;
-    unsigned start = run_next_set(map, 0);
-    while (start != RUN_NONE) {
-        unsigned end = run_next_clear(map, start);
-        unsigned aligned = (unsigned)align_up(start, align);
-        if (aligned < end && end - aligned >= count) {
-            return aligned;
-        }
-        if (end - start > *longest) {
-            *longest = end - start;
-        }
-        start = run_next_set(map, end);
-    }
-    return RUN_NONE;
-}
-
 /* The bits of word w that belong to [start, end). */
 static uint64_t mask_in(unsigned w, unsigned start, unsigned end) {
     unsigned low = w * 64;

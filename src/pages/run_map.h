@@ -17,10 +17,6 @@ struct run_map {
 /* First set slice at or after `from`, and first clear one; RUN_NONE when there is none. */
 unsigned run_next_set(const struct run_map *map, unsigned from);
 unsigned run_next_clear(const struct run_map *map, unsigned from);
-/* Start of the run of set slices that ends just before `end`; `end` when the slice before is clear. */
-unsigned run_start_before(const struct run_map *map, unsigned end);
-/* Lowest start, a multiple of align, of `count` set slices; RUN_NONE when there is none. *longest becomes the longest run met. */
-unsigned run_find(const struct run_map *map, unsigned count, unsigned align, unsigned *longest);
 void run_set(struct run_map *map, unsigned start, unsigned count);
 void run_clear(struct run_map *map, unsigned start, unsigned count);
 unsigned run_count(const struct run_map *map, unsigned start, unsigned count);

@@ -2,8 +2,8 @@
  * Purpose: the whole contract with the operating system. The build picks linux/ or fake/.
  * Layer: platform. Never logs, never reads options, never touches errno, never calls a libc function that could allocate.
  *
- * All addresses and sizes given are multiples of platform_page_size() unless said otherwise. Every function may be called from any
- * thread at any time, also before constructors have run.
+ * All addresses and sizes given are multiples of platform_page_size() unless said otherwise. A range that is given back or purged may
+ * lie in several mappings that touch. Every function may be called from any thread at any time, also before constructors have run.
  */
 #ifndef COLLAM_PLATFORM_PLATFORM_H
 #define COLLAM_PLATFORM_PLATFORM_H
@@ -43,9 +43,18 @@ void platform_wake_one(_Atomic(uint32_t) *word);
 /* Lets the processor know that this is a waiting loop. */
 void platform_pause(void);
 
-/* CPUs this process may use (>= 1). The CPU the caller runs on now. */
+/* CPUs this process may use (>= 1). */
 unsigned platform_cpu_count(void);
-unsigned platform_cpu(void);
+/* The CPU the caller runs on now, and the memory node it belongs to. */
+void platform_where(unsigned *cpu, unsigned *node);
+/* Memory nodes this process may use (>= 1). */
+unsigned platform_node_count(void);
+
+/* Bytes of address space and of private writable memory that the process may have; SIZE_MAX: no limit. */
+size_t platform_address_space_limit(void);
+size_t platform_data_limit(void);
+/* Bytes of the machine's swap space that are free. */
+size_t platform_free_swap(void);
 
 /* An id of the calling thread, unique among live threads of the machine; never 0. */
 uint32_t platform_thread_id(void);
@@ -65,6 +74,10 @@ void platform_write(int descriptor, const char *text, size_t length);
 /* Creates a file that only its owner may read, or empties one: a plain file of this user's with no other name. Follows no link. Returns a
  * descriptor or -1. */
 int platform_create_file(const char *path);
+/* Opens a file for reading; a descriptor or -1. */
+int platform_open_file(const char *path);
+/* Reads on, at most size bytes: how many, 0 at the end and after an error. */
+size_t platform_read(int descriptor, char *buffer, size_t size);
 void platform_close(int descriptor);
 
 /* Ends the process as abort() does. */

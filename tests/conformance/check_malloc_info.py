@@ -5,7 +5,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as tree
 
-HELD = 200000 * 256 + 200000 + (8 << 20)
+HELD = 200000 * 256 + 200000 + (40 << 20)
 
 
 def number(element, name):

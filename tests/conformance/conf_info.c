@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
-enum { SMALL_COUNT = 200000, SMALL_SIZE = 256, LARGE_COUNT = 100, LARGE_SIZE = 200000, DIRECT_COUNT = 8, DIRECT_SIZE = 8 << 20 };
+enum { SMALL_COUNT = 200000, SMALL_SIZE = 256, LARGE_COUNT = 100, LARGE_SIZE = 196000, DIRECT_COUNT = 3, DIRECT_SIZE = 40 << 20 };
 static const size_t small_bytes = (size_t)SMALL_COUNT * SMALL_SIZE;
 static const size_t large_bytes = (size_t)LARGE_COUNT * LARGE_SIZE;
 static const size_t direct_bytes = (size_t)DIRECT_COUNT * DIRECT_SIZE;

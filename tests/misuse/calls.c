@@ -34,7 +34,7 @@ void fault_realloc_freed_large(void) {
 }
 
 void fault_realloc_freed_direct(void) {
-    realloc_given_back(get(8u << 20), true);
+    realloc_given_back(get(40u << 20), true);
 }
 
 static void realloc_inside(char *block, size_t offset) {
@@ -55,7 +55,7 @@ void fault_realloc_interior_large(void) {
 }
 
 void fault_realloc_interior_direct(void) {
-    realloc_inside(get(8u << 20), 8192);
+    realloc_inside(get(40u << 20), 8192);
 }
 
 static void realloc_no_block(void *pointer) {
@@ -130,7 +130,7 @@ void fault_free_sized_large(void) {
 }
 
 void fault_free_sized_direct(void) {
-    free_with_size(get(8u << 20), 100);
+    free_with_size(get(40u << 20), 100);
 }
 
 void fault_free_sized_of_aligned(void) {

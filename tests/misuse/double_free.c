@@ -171,7 +171,7 @@ void fault_double_free_large_between(void) {
 }
 
 void fault_double_free_direct(void) {
-    twice_pages(get(8u << 20), true);
+    twice_pages(get(40u << 20), true);
 }
 
 void fault_double_free_calloc(void) {

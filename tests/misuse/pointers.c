@@ -72,11 +72,11 @@ void fault_interior_large_odd(void) {
 }
 
 void fault_interior_direct(void) {
-    free_inside(get(8u << 20), 1 << 20);
+    free_inside(get(40u << 20), 1 << 20);
 }
 
 void fault_interior_direct_odd(void) {
-    free_inside(get(8u << 20), 48);
+    free_inside(get(40u << 20), 48);
 }
 
 void fault_interior_aligned(void) {

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 PEERS = ["jemalloc", "mimalloc", "tcmalloc_minimal", "tbbmalloc_proxy", "hardened_malloc", "snmalloc", "rpmalloc", "scudo"]
 LIMIT = 20
 GLIBC = {"dies": ("abort", "segv")}
+EMULATOR = []
 
 
 class Run:
@@ -26,12 +27,14 @@ class Run:
 
     def __init__(self, program, fault, library, options=""):
         environment = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD", "COLLAM_OPTIONS")}
-        if library:
+        if library and EMULATOR:
+            environment["QEMU_SET_ENV"] = "LD_PRELOAD=" + library
+        elif library:
             environment["LD_PRELOAD"] = library
         if options:
             environment["COLLAM_OPTIONS"] = options
         try:
-            done = subprocess.run([program, fault], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT,
+            done = subprocess.run([*EMULATOR, program, fault], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT,
                                   stdin=subprocess.DEVNULL)
             self.status = done.returncode
         except subprocess.TimeoutExpired as late:
@@ -39,6 +42,8 @@ class Run:
             self.status = "hang"
         self.lines = (done.stdout or b"").decode(errors="replace").splitlines()
         self.errors = (done.stderr or b"").decode(errors="replace").splitlines()
+        if EMULATOR:
+            self.errors = [line for line in self.errors if not line.startswith("qemu: uncaught target signal")]
         self.expected = [line[len("expect: "):] for line in self.lines if line.startswith("expect: ")]
         self.guarded = [line[len("guarded: "):] for line in self.lines if line.startswith("guarded: ")]
         self.hardened = [line[len("hardened: "):] for line in self.lines if line.startswith("hardened: ")]
@@ -75,7 +80,7 @@ def plain(word):
 
 
 def faults(program, only):
-    text = subprocess.run([program, "--list"], stdout=subprocess.PIPE, check=True).stdout.decode()
+    text = subprocess.run([*EMULATOR, program, "--list"], stdout=subprocess.PIPE, check=True).stdout.decode()
     rows = [line.split("\t") for line in text.splitlines()]
     if only:
         unknown = set(only) - {row[0] for row in rows}
@@ -207,7 +212,9 @@ def main():
     parser.add_argument("--hardened", default="")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[])
+    parser.add_argument("--emulator", default="", help="command and arguments that run the program")
     options = parser.parse_args()
+    EMULATOR.extend(options.emulator.split())
     return table(options) if options.table else check(options)
 
 

@@ -1,7 +1,7 @@
 /*
  * Fork while threads hold a library's mutex and wait in malloc: the case -DOURS_FIRST of fork.pml on the real thing. The allocator,
- * preloaded, must take its locks after the library's handler took the mutex, whichever the loader would initialise first. Ends with 0
- * after FORKS forks; a deadlock ends by the alarm.
+ * preloaded or linked in any way, must take its locks after the library's handler took the mutex, whichever would be initialised first.
+ * Ends with 0 after FORKS forks; a deadlock ends by the alarm.
  */
 #include "fork_order.h"
 
@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { THREADS = 3, BLOCKS = 40, SIZE = 8192, FORKS = 200, SECONDS = 120 };
+enum { THREADS = 3, BLOCKS = 40, SIZE = 8192, FORKS = 200, SECONDS = 60 };
 
 static atomic_bool over;
 

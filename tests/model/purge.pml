@@ -1,6 +1,6 @@
 /*
  * Purging: src/pages/purge.c (purge_down_to) and src/pages/chunk.c (chunk_take_dirty, chunk_return_slices, chunk_forget,
- * chunk_take_empty, retire, enter, chunk_take_run, chunk_give_run).
+ * chunk_take_empty, retire, enter, chunk_take_unit, chunk_give_unit).
  *
  * Two addresses where the kernel may put a chunk, two descriptors, chunks of two slices. Two threads take a slice, write to it and
  * give it back; a purger runs beside them; the kernel may refuse to unmap or to purge. The chunk lock is one step (lock.pml).
@@ -77,7 +77,7 @@ proctype user(byte me) {
     bool zeroed;
     do
     :: round < 2 ->
-        atomic { /* chunk_take_run under the chunk lock */
+        atomic { /* chunk_take_unit under the chunk lock */
             got = NONE;
             if
             :: USABLE(0) && free_bit[0] -> take_slice(0)
@@ -100,7 +100,7 @@ proctype user(byte me) {
             assert(!zeroed || !content[s]);
             content[s] = true;
             assert(who[s] == me + 1 && mapped[s / 2]);
-            atomic { /* chunk_give_run: the owner finds the chunk by its address */
+            atomic { /* chunk_give_unit: the owner finds the chunk by its address */
                 assert(content[s]);
                 assert(map[s / 2] == got / 2);
                 who[s] = FREE;

@@ -69,7 +69,7 @@ static void *thread_main(void *argument) {
 static void start_thread(pthread_t *thread, struct worker *worker) {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
-    if (!sanitized)
+    if (!burdened)
         pthread_attr_setstacksize(&attributes, 64 * 1024);
     if (pthread_create(thread, &attributes, thread_main, worker)) {
         perror("pthread_create");
@@ -130,7 +130,7 @@ int main(int count, char **argument) {
     long empty = resident_kib(), descriptors = model_resident_kib();
     printf("property: %zu operations, %zu refused as they must be, %zu threads started, %ld KiB full, %ld KiB empty\n", operations, refused,
            started, full, empty - descriptors);
-    if (on_collam() && !sanitized && empty - descriptors > 24 * 1024) {
+    if (on_collam() && !burdened && empty - descriptors > 24 * 1024) {
         printf("property: %ld KiB are still resident though every block was freed\n", empty - descriptors);
         return 1;
     }

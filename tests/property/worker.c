@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static _Atomic(struct block *) exchange[EXCHANGE];
 
@@ -117,10 +118,10 @@ static void *call_aligned(struct worker *worker, size_t size, size_t *alignment)
     case 3:
         return memalign(*alignment, size);
     case 4:
-        *alignment = 4096;
+        *alignment = (size_t)sysconf(_SC_PAGESIZE);
         return valloc(size);
     case 5:
-        *alignment = 4096;
+        *alignment = (size_t)sysconf(_SC_PAGESIZE);
         return pvalloc(size);
     case 6:
     case 7:

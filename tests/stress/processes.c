@@ -5,6 +5,7 @@
 #include "stress.h"
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -13,6 +14,24 @@ enum { TEAM = 8 };
 static _Atomic size_t forks_left;
 static _Atomic size_t handler_calls;
 static _Atomic bool stop;
+
+/* What a library does whose data must be whole in the child: a mutex, held while it allocates and over every fork. */
+static pthread_mutex_t library_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void library_before_fork(void) {
+    pthread_mutex_lock(&library_mutex);
+}
+
+static void library_after_fork(void) {
+    pthread_mutex_unlock(&library_mutex);
+}
+
+static void use_library(size_t seed) {
+    pthread_mutex_lock(&library_mutex);
+    void *block = make_block(seed % 40000, seed);
+    check_and_free(grow_block(block, seed % 80000));
+    pthread_mutex_unlock(&library_mutex);
+}
 
 /* glibc lets the handlers of pthread_atfork allocate, so programs do. */
 static _Thread_local void *carried[3]; /* the forks of several threads run their handlers at once */
@@ -58,6 +77,8 @@ static void *allocate_and_fork(void *argument) {
             size_t slot = next_number(&seed) % 100;
             check_and_free(block[slot]);
             block[slot] = make_block(next_number(&seed) % (i % 30 ? 1500 : 200000), seed);
+            if (i % 50 == 0)
+                use_library(seed);
         }
         size_t left = forks_left;
         while (left && !atomic_compare_exchange_weak(&forks_left, &left, left - 1))
@@ -67,6 +88,7 @@ static void *allocate_and_fork(void *argument) {
         pid_t child = fork();
         REQUIRE(child >= 0, "fork: errno %d", errno);
         if (child == 0) {
+            use_library(seed);
             child_life(block, 100, seed);
             if (left % 10 == 0)
                 exit(0); /* with the handlers of atexit; the others just end */
@@ -80,9 +102,10 @@ static void *allocate_and_fork(void *argument) {
 }
 
 int stress_fork_storm(void) {
-    forks_left = long_form ? 10000 : 1000;
+    forks_left = long_form ? 100000 : burdened ? 200 : 1000;
     size_t all = forks_left;
     pthread_t thread[TEAM];
+    REQUIRE(pthread_atfork(library_before_fork, library_after_fork, library_after_fork) == 0, "pthread_atfork");
     REQUIRE(pthread_atfork(before_fork, after_fork, after_fork) == 0, "pthread_atfork");
     for (size_t i = 0; i < TEAM; i++)
         thread[i] = start(allocate_and_fork, (void *)(i + 1));
@@ -139,6 +162,67 @@ int stress_fork_under_lock_storm(void) {
     stop = true;
     for (size_t i = 0; i < 4; i++)
         join(thread[i]);
+    return 0;
+}
+
+static _Atomic size_t spawned;
+
+/* The child borrows the memory and the thread-local storage of the thread that waits for it: what it allocates belongs to that heap. */
+static void vfork_once(size_t seed) {
+    void *volatile from_child = NULL;
+    pid_t child = vfork();
+    REQUIRE(child >= 0, "vfork: errno %d", errno);
+    if (child == 0) {
+        from_child = make_block(seed % 3000, seed);
+        check_and_free(make_block(seed % 300000, seed + 1));
+        if (seed % 2)
+            execl("/bin/true", "true", (char *)NULL);
+        _exit(0);
+    }
+    reap(child);
+    check_and_free(from_child);
+}
+
+static void spawn_once(size_t seed) {
+    posix_spawn_file_actions_t actions;
+    char shell[] = "sh", option[] = "-c", command[] = "exit 0", *arguments[] = {shell, option, command, NULL};
+    pid_t child;
+    REQUIRE(posix_spawn_file_actions_init(&actions) == 0, "file actions");
+    for (size_t i = 0; i < 1 + seed % 20; i++) /* kept in a block that grows */
+        REQUIRE(posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0) == 0, "file action %zu", i);
+    int result = posix_spawnp(&child, shell, &actions, NULL, arguments, environ);
+    REQUIRE(result == 0, "posix_spawnp: %d", result);
+    reap(child);
+    posix_spawn_file_actions_destroy(&actions);
+}
+
+static void *allocate_and_spawn(void *argument) {
+    size_t seed = (size_t)(uintptr_t)argument;
+    void *block[100] = {0};
+    for (size_t turn = 0; turn < (long_form ? 2000 : 60); turn++) {
+        for (size_t i = 0; i < 200; i++) {
+            size_t slot = next_number(&seed) % 100;
+            check_and_free(block[slot]);
+            block[slot] = make_block(next_number(&seed) % (i % 30 ? 1500 : 200000), seed);
+        }
+        if (turn % 2)
+            vfork_once(next_number(&seed));
+        else
+            spawn_once(next_number(&seed));
+        spawned++;
+    }
+    for (size_t i = 0; i < 100; i++)
+        check_and_free(block[i]);
+    return NULL;
+}
+
+int stress_spawn_storm(void) {
+    pthread_t thread[TEAM];
+    for (size_t i = 0; i < TEAM; i++)
+        thread[i] = start(allocate_and_spawn, (void *)(i + 1));
+    for (size_t i = 0; i < TEAM; i++)
+        join(thread[i]);
+    printf("%zu children by vfork and posix_spawn\n", (size_t)spawned);
     return 0;
 }
 

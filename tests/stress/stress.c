@@ -153,7 +153,7 @@ int main(int count, char **argument) {
         if (strcmp(argument[1], "--list") == 0)
             printf("%-28s %s\n", cases[i].name, cases[i].shows);
         else if (strcmp(argument[1], cases[i].name) == 0) {
-            alarm(cases[i].seconds * (long_form ? 20 : 1));
+            alarm(cases[i].seconds * (long_form ? 20 : burdened ? 3 : 1));
             return cases[i].run();
         }
     }
@@ -164,6 +164,8 @@ int main(int count, char **argument) {
         use_every_kind(1);
         return 0;
     }
+    if (count == 2 && strcmp(argument[1], "fill-until-null") == 0)
+        return stress_fill_until_null();
 #endif
     fprintf(stderr, "usage: stress CASE [--long] | stress --list\n");
     return 2;

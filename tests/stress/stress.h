@@ -52,6 +52,9 @@ pthread_t start(void *(*function)(void *), void *argument);
 pthread_t start_with_stack(void *(*function)(void *), void *argument, size_t stack);
 void join(pthread_t thread);
 
+/* What the case soft_limit runs in a process of its own. */
+int stress_fill_until_null(void);
+
 /* Runs a function in a child process and returns its wait status; the child ends with the function's result. */
 int in_child(int (*function)(void *), void *argument);
 

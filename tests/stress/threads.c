@@ -15,7 +15,7 @@ static void *work_on_small_stack(void *argument) {
 }
 
 int stress_small_stacks(void) {
-    for (size_t round = 0; round < (long_form ? 200 : sanitized ? 2 : 10); round++) {
+    for (size_t round = 0; round < (long_form ? 200 : burdened ? 2 : 10); round++) {
         pthread_t thread[TEAM];
         for (size_t i = 0; i < TEAM; i++)
             thread[i] = start_with_stack(work_on_small_stack, (void *)(round * TEAM + i), 64 * 1024);
@@ -37,7 +37,7 @@ static void *short_life(void *argument) {
 
 int stress_ten_thousand_threads(void) {
     long resident = 0, mapped = 0;
-    size_t all = long_form ? 100000 : sanitized ? 2000 : 10000;
+    size_t all = long_form ? 100000 : burdened ? 2000 : 10000;
     for (size_t done = 0; done < all; done += TEAM) {
         pthread_t thread[TEAM];
         for (size_t i = 0; i < TEAM; i++)
@@ -54,7 +54,7 @@ int stress_ten_thousand_threads(void) {
     }
     long grown = resident_kib() - resident, mapped_more = mapped_kib() - mapped;
     printf("%zu threads: resident grew by %ld KiB, mapped by %ld KiB\n", all, grown, mapped_more);
-    REQUIRE(sanitized || (grown < 4096 && mapped_more < 32 * 1024), "each thread leaves something behind");
+    REQUIRE(burdened || (grown < 4096 && mapped_more < 32 * 1024), "each thread leaves something behind");
     return 0;
 }
 
@@ -86,7 +86,7 @@ int stress_thousand_at_once(void) {
     for (size_t i = 0; i < ALL; i++)
         join(thread[i]);
     printf("%ld KiB per idle thread, stack included\n", each);
-    if (on_collam() && !sanitized)
+    if (on_collam() && !burdened)
         REQUIRE(each <= 64, "an idle thread holds %ld KiB", each);
     return 0;
 }
@@ -112,7 +112,7 @@ static void clear_shelf(void) {
 
 int stress_exit_against_remote_frees(void) {
     long resident = 0;
-    size_t rounds = long_form ? 2000 : sanitized ? 5 : 40;
+    size_t rounds = long_form ? 2000 : burdened ? 5 : 40;
     for (size_t round = 0; round < rounds; round++) {
         pthread_t thread[TEAM];
         for (size_t i = 0; i < TEAM; i++)
@@ -125,7 +125,7 @@ int stress_exit_against_remote_frees(void) {
     long grown = resident_kib() - resident;
     clear_shelf();
     printf("resident grew by %ld KiB over the last three quarters\n", grown);
-    REQUIRE(sanitized || (grown < 16 * 1024), "blocks of ended threads are lost");
+    REQUIRE(burdened || (grown < 16 * 1024), "blocks of ended threads are lost");
     return 0;
 }
 
@@ -163,7 +163,7 @@ static void *consume(void *argument) {
 
 int stress_producer_consumer(void) {
     queue_items = long_form ? 20000000 : 1000000;
-    if (sanitized)
+    if (burdened)
         queue_items = 100000;
     long before = resident_kib();
     pthread_t producer = start(produce, NULL), consumer = start(consume, NULL);
@@ -171,7 +171,7 @@ int stress_producer_consumer(void) {
     join(consumer);
     long grown = resident_kib() - before;
     printf("%zu blocks handed over, resident grew by %ld KiB\n", queue_items, grown);
-    if (on_collam() && !sanitized)
+    if (on_collam() && !burdened)
         REQUIRE(grown < 12 * 1024, "about 1 MiB is ever live");
     return 0;
 }
@@ -207,7 +207,7 @@ int stress_ring(void) {
         place[0][i] = make_block(100 + i, i);
     for (size_t i = 0; i < TEAM; i++) {
         station[i] = (struct station){place[i], place[(i + 1) % TEAM], long_form ? 400000 : 20000};
-        if (sanitized)
+        if (burdened)
             station[i].turns = 6400;
         thread[i] = start(pass_on, &station[i]);
     }
@@ -223,7 +223,7 @@ static void *burst(void *argument) {
     void *block[600];
     size_t seed = (size_t)(uintptr_t)argument;
     size_t rounds = long_form ? 20000 : 1000;
-    if (sanitized)
+    if (burdened)
         rounds = 100;
     for (size_t round = 0; round < rounds; round++) {
         size_t count = next_number(&seed) % 600;

@@ -1,6 +1,15 @@
 # What the black-box tests share. Warnings, and calls of malloc kept as written, come from tests/CMakeLists.txt.
 include_guard(GLOBAL)
 
+# In the environment of a test, NAME=LIBRARY preloads a library into the program; under an emulator into that alone.
+if(CMAKE_CROSSCOMPILING)
+    set(COLLAM_PRELOAD QEMU_SET_ENV=LD_PRELOAD CACHE INTERNAL "")
+    # Sizes of an OS page that such machines have besides 4 KiB, and the emulator can show.
+    set(COLLAM_OTHER_PAGES 16384 65536 CACHE INTERNAL "")
+else()
+    set(COLLAM_PRELOAD LD_PRELOAD CACHE INTERNAL "")
+endif()
+
 # collam_test_program(NAME source... [SHARED] [LINK target...]): an executable or, with SHARED, a library to preload or open.
 function(collam_test_program name)
     cmake_parse_arguments(arg "SHARED" "" "LINK" ${ARGN})

@@ -40,17 +40,18 @@ static inline bool on_collam(void) {
     return collam_version != NULL;
 }
 
-/* The shadow memory of a sanitizer counts as ours, and its threads are slow: such builds check less of memory, and less often. */
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-static const bool sanitized = true;
+/* The memory of a sanitizer or an emulator counts as ours, and threads are slow on both: such builds check less of memory, and less often.
+ */
+#if defined(COLLAM_TESTS_EMULATED) || defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+static const bool burdened = true;
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-static const bool sanitized = true;
+static const bool burdened = true;
 #else
-static const bool sanitized = false;
+static const bool burdened = false;
 #endif
 #else
-static const bool sanitized = false;
+static const bool burdened = false;
 #endif
 
 static inline size_t opaque(size_t value) {

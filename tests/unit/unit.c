@@ -24,10 +24,28 @@ static int status_of(pid_t child) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+#ifdef UNIT_EMULATOR
+static const char *const emulator[] = {UNIT_EMULATOR};
+#else
+static const char *const emulator[] = {NULL};
+#endif
+
 static int spawn(const char *test, char *const *environment, const posix_spawn_file_actions_t *actions) {
     pid_t child;
-    char *arguments[] = {(char *)"unit", (char *)(uintptr_t)test, NULL};
-    return posix_spawn(&child, "/proc/self/exe", actions, NULL, arguments, environment) ? 255 : status_of(child);
+    char self[4096], *arguments[COUNT(emulator) + 3];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length < 0) {
+        return 255;
+    }
+    self[length] = '\0';
+    size_t used = 0;
+    for (; used < COUNT(emulator) && emulator[used]; used++) {
+        arguments[used] = (char *)(uintptr_t)emulator[used];
+    }
+    arguments[used++] = self;
+    arguments[used++] = (char *)(uintptr_t)test;
+    arguments[used] = NULL;
+    return posix_spawnp(&child, arguments[0], actions, NULL, arguments, environment) ? 255 : status_of(child);
 }
 
 int unit_main(int argc, char **argv, const struct CMUnitTest *tests, size_t count) {

@@ -117,6 +117,15 @@ static)
     c++ -std=c++17 -O1 -static main.cc -o main "$library/libcollam.a"
     served 3000 ./main
     ;;
+pic)
+    make_worker main.c
+    cc -O1 -shared -fPIC worker.c -o libworker.so "$library/libcollam_pic.a"
+    link_line -L. -lworker -Wl,-rpath,"$directory"
+    served 8000 ./main
+    has_own_malloc main no
+    cc -O1 -shared -fPIC worker.c -o refused.so "$library/libcollam.a" 2>log && fail "the linker takes libcollam.a for a shared library"
+    grep -q preinit_array log || fail "$(cat log)"
+    ;;
 opened)
     cc -O1 opened.c -o opened
     served 2000 ./opened "$library/libcollam.so"

@@ -25,7 +25,15 @@
 #define RESERVATION ((size_t)64 << 30)
 #define RESERVATION_AT (0x7e9000000000u - ((size_t)16 << 20))
 
-enum { MAPPINGS_MAX = 8192, SMALLEST_PAGE = 4096, TEXT_MAX = 8192, PATH_MAX_KEPT = 1024, FAKE_DESCRIPTOR = 1000 };
+enum {
+    MAPPINGS_MAX = 8192,
+    SMALLEST_PAGE = 4096,
+    TEXT_MAX = 8192,
+    PATH_MAX_KEPT = 1024,
+    FAKE_DESCRIPTOR = 1000,
+    READABLE_MAX = 64,
+    OPEN_MAX = 4
+};
 
 struct mapping {
     uintptr_t start;
@@ -56,9 +64,23 @@ static size_t output_length;
 static char file_path[PATH_MAX_KEPT];
 static char file_text[TEXT_MAX];
 static size_t file_length;
-static int open_files;
+static int open_files; /* created ones */
 
-struct fake_settings fake_settings = {.page_size = SMALLEST_PAGE, .cpu_count = 2, .process_id = 4711};
+struct readable {
+    const char *path; /* NULL: a free place */
+    const char *text;
+};
+static struct readable readable[READABLE_MAX];
+
+/* Descriptors of files being read: FAKE_DESCRIPTOR + 1 and on. */
+static const char *reading[OPEN_MAX];
+
+struct fake_settings fake_settings = {.page_size = SMALLEST_PAGE,
+                                      .cpu_count = 2,
+                                      .node_count = 1,
+                                      .address_space_limit = SIZE_MAX,
+                                      .data_limit = SIZE_MAX,
+                                      .process_id = 4711};
 static _Atomic(uint32_t) thread_ids;
 static __thread uint32_t thread_id;
 
@@ -183,9 +205,14 @@ static uintptr_t find_free(size_t size, size_t align, unsigned *place) {
     return 0;
 }
 
+/* As RLIMIT_AS would have it. */
+static bool within_limit(size_t more) {
+    return fake_settings.mapped_max == 0 || (mapped_bytes <= fake_settings.mapped_max && more <= fake_settings.mapped_max - mapped_bytes);
+}
+
 static void *map(size_t size, size_t align) {
     unsigned place;
-    uintptr_t start = find_free(size, align, &place);
+    uintptr_t start = within_limit(size) ? find_free(size, align, &place) : 0;
     if (start) {
         set_access(start, size, true);
         insert(place, start, size, 0, 0);
@@ -255,17 +282,28 @@ void *platform_map(size_t size, size_t align) {
     return result;
 }
 
+/* Under the lock: the mapping that holds the first bytes of the range, and how many bytes it holds of it. A range may lie in several
+ * mappings that touch. */
+static struct mapping *next_piece(uintptr_t start, size_t size, size_t *piece, const char *what) {
+    struct mapping *m = holder(start, 1);
+    demand(m != NULL, what);
+    size_t left = m->start + m->size - start;
+    *piece = size < left ? size : left;
+    return m;
+}
+
 bool platform_unmap(void *address, size_t size) {
-    uintptr_t start = (uintptr_t)address;
-    demand_range(start, size, "unmap: not whole pages");
+    demand_range((uintptr_t)address, size, "unmap: not whole pages");
     bool refused = refuse(FAKE_UNMAP);
     lock();
-    struct mapping *m = holder(start, size);
-    demand(m != NULL, "unmap: the range is not mapped");
-    if (refused) {
-        m->refused = size;
-    } else {
-        unmap(start, size);
+    size_t piece;
+    for (uintptr_t start = (uintptr_t)address; size; start += piece, size -= piece) {
+        struct mapping *m = next_piece(start, size, &piece, "unmap: the range is not mapped");
+        if (refused) {
+            m->refused = piece;
+        } else {
+            unmap(start, piece);
+        }
     }
     unlock();
     return !refused;
@@ -276,7 +314,10 @@ bool platform_purge(void *address, size_t size) {
     demand_range(start, size, "purge: not whole pages");
     bool refused = refuse(FAKE_PURGE);
     lock();
-    demand(holder(start, size) != NULL, "purge: the range is not mapped");
+    size_t piece;
+    for (size_t done = 0; done < size; done += piece) {
+        (void)next_piece(start + done, size - done, &piece, "purge: the range is not mapped");
+    }
     if (refused) { /* as a system may, it stops half-way */
         size = align_down(size / 2, fake_settings.page_size);
     } else {
@@ -306,7 +347,7 @@ bool platform_protect(void *address, size_t size, bool accessible) {
 /* Under the lock: bytes behind the mapping become part of it, if they are free. */
 static bool grow_in_place(struct mapping *m, size_t new_size) {
     uintptr_t limit = m + 1 < mappings + mapping_count ? m[1].start : reservation + RESERVATION - ((size_t)64 << 10);
-    if (new_size > limit - m->start) {
+    if (new_size > limit - m->start || !within_limit(new_size - m->size)) {
         return false;
     }
     set_access(m->start + m->size, new_size - m->size, true);
@@ -373,8 +414,27 @@ unsigned platform_cpu_count(void) {
     return fake_settings.cpu_count;
 }
 
-unsigned platform_cpu(void) {
-    return fake_settings.cpu;
+void platform_where(unsigned *cpu, unsigned *node) {
+    (void)refuse(FAKE_WHERE);
+    *cpu = fake_settings.cpu;
+    *node = fake_settings.node;
+}
+
+unsigned platform_node_count(void) {
+    (void)refuse(FAKE_NODE_COUNT);
+    return fake_settings.node_count;
+}
+
+size_t platform_address_space_limit(void) {
+    return fake_settings.address_space_limit;
+}
+
+size_t platform_data_limit(void) {
+    return fake_settings.data_limit;
+}
+
+size_t platform_free_swap(void) {
+    return fake_settings.free_swap;
 }
 
 uint32_t platform_thread_id(void) {
@@ -437,8 +497,53 @@ int platform_create_file(const char *path) {
     return FAKE_DESCRIPTOR;
 }
 
+int platform_open_file(const char *path) {
+    if (refuse(FAKE_OPEN_FILE)) {
+        return -1;
+    }
+    int descriptor = -1;
+    lock();
+    for (unsigned i = 0; i < READABLE_MAX; i++) {
+        if (readable[i].path && strcmp(readable[i].path, path) == 0) {
+            unsigned slot = 0;
+            while (slot < OPEN_MAX && reading[slot]) {
+                slot++;
+            }
+            demand(slot < OPEN_MAX, "open_file: it opens four files at a time");
+            reading[slot] = readable[i].text;
+            descriptor = FAKE_DESCRIPTOR + 1 + (int)slot;
+        }
+    }
+    unlock();
+    return descriptor;
+}
+
+static const char **reading_of(int descriptor) {
+    unsigned slot = (unsigned)(descriptor - FAKE_DESCRIPTOR - 1);
+    return slot < OPEN_MAX && reading[slot] ? &reading[slot] : NULL;
+}
+
+size_t platform_read(int descriptor, char *buffer, size_t size) {
+    bool refused = refuse(FAKE_READ);
+    lock();
+    const char **text = reading_of(descriptor);
+    demand(text != NULL, "read: no such descriptor");
+    size_t length = refused ? 0 : strlen(*text);
+    length = length < size ? length : size;
+    length = fake_settings.read_size && length > fake_settings.read_size ? fake_settings.read_size : length;
+    memcpy(buffer, *text, length);
+    *text += length;
+    unlock();
+    return length;
+}
+
 void platform_close(int descriptor) {
     (void)refuse(FAKE_CLOSE);
+    const char **text = reading_of(descriptor);
+    if (text) {
+        *text = NULL;
+        return;
+    }
     demand(descriptor == FAKE_DESCRIPTOR && open_files == 1, "close: no such descriptor");
     open_files = 0;
 }
@@ -546,6 +651,21 @@ const char *fake_file_text(void) {
     return file_text;
 }
 
+void fake_set_file(const char *path, const char *text) {
+    struct readable *place = NULL;
+    for (unsigned i = READABLE_MAX; i-- > 0;) {
+        if (readable[i].path == NULL || strcmp(readable[i].path, path) == 0) {
+            place = place && place->path && readable[i].path == NULL ? place : &readable[i];
+        }
+    }
+    demand(place != NULL, "fake_set_file: too many files");
+    *place = (struct readable){text ? path : NULL, text};
+}
+
 int fake_open_files(void) {
-    return open_files;
+    int open = open_files;
+    for (unsigned i = 0; i < OPEN_MAX; i++) {
+        open += reading[i] != NULL;
+    }
+    return open;
 }

@@ -23,7 +23,11 @@ enum fake_call {
     FAKE_PAUSE,
     FAKE_WRITE,
     FAKE_CREATE_FILE,
+    FAKE_OPEN_FILE,
+    FAKE_READ,
     FAKE_CLOSE,
+    FAKE_WHERE,
+    FAKE_NODE_COUNT,
     FAKE_CALLS
 };
 
@@ -34,9 +38,16 @@ struct fake_settings {
     size_t page_size; /* a power of two from 4 KiB (the default) to 64 KiB; unchanged once memory was mapped */
     unsigned cpu_count;
     unsigned cpu;
+    unsigned node;
+    unsigned node_count;
+    size_t address_space_limit;
+    size_t data_limit;
+    size_t free_swap;
+    size_t read_size;          /* bytes that one read gives at most; 0: no bound */
     enum fake_threads threads; /* what platform_single_threaded() answers; by default what the C library knows */
     uint32_t process_id;
     bool secure;
+    size_t mapped_max;        /* bytes that may be mapped in all, as under RLIMIT_AS; 0: any number */
     bool remap_moves;         /* growing remaps move if they may, though the addresses behind are free */
     void (*abort_hook)(void); /* called by platform_abort instead of ending the process; must not return */
 };
@@ -77,7 +88,9 @@ void fake_output_clear(void);
 /* The last file that was created, and its text so far; "" when there is none. */
 const char *fake_file_path(void);
 const char *fake_file_text(void);
-/* Files created and not closed. */
+/* Makes a file exist for reading, or gives it another text; NULL: it does not exist any more. The texts stay the caller's. */
+void fake_set_file(const char *path, const char *text);
+/* Files created or opened and not closed. */
 int fake_open_files(void);
 
 #endif

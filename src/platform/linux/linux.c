@@ -11,14 +11,17 @@
 
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/single_threaded.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 
 static _Atomic(size_t) page_size;
 
@@ -151,10 +154,43 @@ unsigned platform_cpu_count(void) {
     return count ? count : 1;
 }
 
-unsigned platform_cpu(void) {
-    unsigned cpu = 0;
-    (void)syscall6(SYS_getcpu, (long)&cpu, 0, 0, 0, 0, 0);
-    return cpu;
+void platform_where(unsigned *cpu, unsigned *node) {
+    /* libc's: the kernel's shared page answers on x86-64, without a system call. */
+    if (getcpu(cpu, node) != 0) {
+        *cpu = 0;
+        *node = 0;
+    }
+}
+
+unsigned platform_node_count(void) {
+    enum { MEMS_ALLOWED = 4, NODES_MAX = 4096 };
+    uint64_t mask[NODES_MAX / 64] = {0};
+    long result = syscall6(SYS_get_mempolicy, 0, (long)mask, NODES_MAX, 0, MEMS_ALLOWED, 0);
+    unsigned count = 0;
+    for (size_t i = 0; i < NODES_MAX / 64 && !syscall_failed(result); i++) {
+        count += (unsigned)__builtin_popcountll(mask[i]);
+    }
+    return count ? count : 1;
+}
+
+static size_t resource_limit(int resource) {
+    struct rlimit64 limit;
+    long result = syscall6(SYS_prlimit64, 0, resource, 0, (long)&limit, 0, 0);
+    return syscall_failed(result) || limit.rlim_cur > SIZE_MAX / 2 ? SIZE_MAX : (size_t)limit.rlim_cur;
+}
+
+size_t platform_address_space_limit(void) {
+    return resource_limit(RLIMIT_AS);
+}
+
+size_t platform_data_limit(void) {
+    return resource_limit(RLIMIT_DATA);
+}
+
+size_t platform_free_swap(void) {
+    struct sysinfo info;
+    long result = syscall6(SYS_sysinfo, (long)&info, 0, 0, 0, 0, 0);
+    return syscall_failed(result) ? 0 : (size_t)info.freeswap * info.mem_unit;
 }
 
 uint32_t platform_thread_id(void) {
@@ -217,6 +253,19 @@ int platform_create_file(const char *path) {
         return -1;
     }
     return syscall_failed(result) ? -1 : (int)result;
+}
+
+int platform_open_file(const char *path) {
+    long result = syscall6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+    return syscall_failed(result) ? -1 : (int)result;
+}
+
+size_t platform_read(int descriptor, char *buffer, size_t size) {
+    long result;
+    do {
+        result = syscall6(SYS_read, descriptor, (long)buffer, (long)size, 0, 0, 0);
+    } while (result == -4 /* EINTR */);
+    return syscall_failed(result) ? 0 : (size_t)result;
 }
 
 void platform_close(int descriptor) {

@@ -91,9 +91,9 @@ static void trimming(void **state) {
         collam_free(block[i]);
     }
     assert_true(collam_trim(1 << 20));
-    assert_true(load_relaxed(&page_counters.dirty_bytes) <= 1 << 20);
+    assert_true(page_dirty_bytes() <= 1 << 20);
     (void)collam_trim(0);
-    assert_int_equal(load_relaxed(&page_counters.dirty_bytes), 0);
+    assert_int_equal(page_dirty_bytes(), 0);
     assert_int_equal(load_relaxed(&page_counters.used_bytes), 0);
     assert_true(fake_resident_bytes() < full / 20);
     assert_false(collam_trim(0));
@@ -116,8 +116,57 @@ static void statistics_of_any_size(void **state) {
     }
 }
 
+static void presets_by_name(void **state) {
+    (void)state;
+    errno = 4711;
+    assert_true(collam_set_preset(COLLAM_PRESET_SMALL));
+    assert_int_equal(option_get(OPTION_preset), PRESET_small);
+    assert_int_equal(option_get(OPTION_dirty_min), 256 << 10);
+    assert_true(collam_set_preset(COLLAM_PRESET_LATENCY));
+    assert_int_equal(option_get(OPTION_dirty_shift), 2);
+    assert_true(collam_set_preset(COLLAM_PRESET_BALANCED));
+    assert_int_equal(option_get(OPTION_dirty_min), DIRTY_MIN);
+    assert_false(collam_set_preset((enum collam_preset)3));
+    assert_int_equal(option_get(OPTION_preset), PRESET_balanced);
+    assert_int_equal(errno, 4711);
+}
+
+/* What a process keeps after 32 MiB were freed, as each preset says. */
+static void presets_are_obeyed(void **state) {
+    (void)state;
+    static const size_t at_most[] = {4 << 20, 64 << 20, 256 << 10};
+    static void *block[320];
+    for (int preset = COLLAM_PRESET_BALANCED; preset <= COLLAM_PRESET_SMALL; preset++) {
+        assert_true(collam_set_preset((enum collam_preset)preset));
+        (void)collam_trim(0);
+        for (size_t i = 0; i < COUNT(block); i++) {
+            block[i] = collam_malloc(100000);
+        }
+        for (size_t i = 0; i < COUNT(block); i++) {
+            collam_free(block[i]);
+        }
+        size_t dirty = page_dirty_bytes();
+        assert_true(dirty <= at_most[preset]);
+        assert_int_equal(dirty > 16 << 20, preset == COLLAM_PRESET_LATENCY);
+    }
+}
+
+static void soft_limit_and_its_bounds(void **state) {
+    (void)state;
+    errno = 0;
+    assert_true(collam_set_soft_limit(8 << 20));
+    assert_false(collam_set_soft_limit(SIZE_MAX / 2 + 1));
+    assert_int_equal(option_get(OPTION_soft_limit), 8 << 20);
+    assert_int_equal(errno, 0);
+    assert_null(collam_malloc(9 << 20));
+    assert_int_equal(errno, ENOMEM);
+    assert_true(collam_set_soft_limit(0));
+    assert_non_null(collam_malloc(9 << 20));
+}
+
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(version),     cmocka_unit_test(allocating), cmocka_unit_test(aligned),
-    cmocka_unit_test(sized_frees), cmocka_unit_test(trimming),   cmocka_unit_test(statistics_of_any_size),
+    cmocka_unit_test(version),         cmocka_unit_test(allocating),         cmocka_unit_test(aligned),
+    cmocka_unit_test(sized_frees),     cmocka_unit_test(trimming),           cmocka_unit_test(statistics_of_any_size),
+    cmocka_unit_test(presets_by_name), cmocka_unit_test(presets_are_obeyed), cmocka_unit_test(soft_limit_and_its_bounds),
 };
 UNIT_MAIN(tests)

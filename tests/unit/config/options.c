@@ -2,6 +2,7 @@
  * Purpose: tests of config/options.c: every well-formed value is obeyed, every malformed one gives one line and changes nothing.
  */
 #include "config/options.h"
+#include "base/fmt.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -74,7 +75,7 @@ static void numbers_and_sizes(void **state) {
     assert_int_equal(option_get(OPTION_dirty_min), (size_t)7 << 30);
     obeyed("large_max=32768");
     assert_int_equal(option_get(OPTION_large_max), 32768);
-    obeyed("large_max=1024K");
+    obeyed("large_max=32768K");
     assert_int_equal(option_get(OPTION_large_max), LARGE_MAX);
     obeyed("shards=64,quiet=1,perturb=255");
     assert_int_equal(option_get(OPTION_shards), 64);
@@ -111,7 +112,7 @@ static void parts(void **state) {
 #define NOT_KNOWN "is not known and is ignored\n"
 #define BYTES(low, high) "needs bytes (k, m, g allowed) from " low " to " high "; its default is kept\n"
 #define NUMBERS(low, high) "needs a number from " low " to " high "; its default is kept\n"
-#define LARGE_BYTES BYTES("32768", "1048576")
+#define LARGE_BYTES BYTES("32768", "33554432")
 #define DIRTY_BYTES BYTES("0", "9223372036854775807")
 
 static void unknown_names(void **state) {
@@ -159,7 +160,7 @@ static void malformed_numbers(void **state) {
 static void malformed_sizes(void **state) {
     (void)state;
     refused("large_max=32767", "collam: option 'large_max=32767' " LARGE_BYTES);
-    refused("large_max=1025k", "collam: option 'large_max=1025k' " LARGE_BYTES);
+    refused("large_max=32769k", "collam: option 'large_max=32769k' " LARGE_BYTES);
     static const char *const bad[] = {"dirty_min=k",
                                       "dirty_min=1kk",
                                       "dirty_min=1t",
@@ -218,6 +219,92 @@ static void setting_by_number(void **state) {
     assert_true(option_set(OPTION_large_max, SMALL_MAX));
 }
 
+#define PRESET_IS(min, shift, swing, huge, magazines, sets)                                                                                \
+    do {                                                                                                                                   \
+        assert_int_equal(option_get(OPTION_dirty_min), (min));                                                                             \
+        assert_int_equal(option_get(OPTION_dirty_shift), (shift));                                                                         \
+        assert_int_equal(option_get(OPTION_swing_max), (swing));                                                                           \
+        assert_int_equal(option_get(OPTION_huge_start), (huge));                                                                           \
+        assert_int_equal(option_get(OPTION_magazine_bytes), (magazines));                                                                  \
+        assert_int_equal(option_get(OPTION_shards), (sets));                                                                               \
+    } while (0)
+
+static void presets(void **state) {
+    (void)state;
+    obeyed("preset=latency");
+    PRESET_IS((size_t)64 << 20, 2, (size_t)256 << 20, (size_t)256 << 20, 2 << 20, 0);
+    obeyed("preset=small");
+    PRESET_IS(256 << 10, 63, 0, HUGE_START, 64 << 10, 1);
+    assert_int_equal(option_get(OPTION_preset), PRESET_small);
+    obeyed("preset=balanced"); /* the defaults */
+    PRESET_IS(DIRTY_MIN, DIRTY_SHIFT, SWING_MAX, HUGE_START, HEAP_CACHE_BYTES, 0);
+    for (unsigned i = 0; i < OPTION_COUNT; i++) {
+        assert_int_equal(option_was_set((enum option_id)i), i == OPTION_preset);
+    }
+    for (unsigned i = 0; i < PRESET_COUNT; i++) {
+        assert_true(strlen(preset_sentence((enum preset)i)) > 20);
+    }
+    refused("preset=large", "collam: option 'preset=large' needs one of balanced|latency|small; its default is kept\n");
+    refused("preset=", "collam: option 'preset=' needs one of balanced|latency|small; its default is kept\n");
+    assert_false(option_set(OPTION_preset, PRESET_COUNT));
+}
+
+static void an_explicit_option_beats_the_preset_in_any_order(void **state) {
+    (void)state;
+    obeyed("dirty_min=7,preset=small,shards=9");
+    PRESET_IS(7, 63, 0, HUGE_START, 64 << 10, 9);
+    obeyed("preset=latency");
+    PRESET_IS(7, 2, (size_t)256 << 20, (size_t)256 << 20, 2 << 20, 9);
+    assert_true(option_set(OPTION_dirty_shift, DIRTY_SHIFT)); /* its default, but chosen */
+    obeyed("preset=small");
+    PRESET_IS(7, DIRTY_SHIFT, 0, HUGE_START, 64 << 10, 9);
+    said[0] = '\0';
+    assert_false(options_parse("magazine_bytes=5m", keep)); /* refused, so not chosen */
+    obeyed("preset=latency");
+    assert_int_equal(option_get(OPTION_magazine_bytes), 2 << 20);
+}
+
+static void limits(void **state) {
+    (void)state;
+    assert_int_equal(option_get(OPTION_soft_limit), 0);
+    assert_int_equal(option_get(OPTION_system_limits), 1);
+    assert_int_equal(option_get(OPTION_limit_policy), LIMIT_NULL);
+    obeyed("soft_limit=512m,limit_policy=abort,system_limits=0");
+    assert_int_equal(option_get(OPTION_soft_limit), 512 << 20);
+    assert_int_equal(option_get(OPTION_limit_policy), LIMIT_ABORT);
+    assert_int_equal(option_get(OPTION_system_limits), 0);
+    obeyed("limit_policy=null");
+    assert_int_equal(option_get(OPTION_limit_policy), LIMIT_NULL);
+    refused("limit_policy=kill", "collam: option 'limit_policy=kill' needs one of null|abort; its default is kept\n");
+    refused("soft_limit=12x", "collam: option 'soft_limit=12x' " DIRTY_BYTES);
+    refused("soft_limit=-1", "collam: option 'soft_limit=-1' " DIRTY_BYTES);
+    refused("system_limits=2", "collam: option 'system_limits=2' " NUMBERS("0", "1"));
+    refused("magazine_bytes=4194305", "collam: option 'magazine_bytes=4194305' " BYTES("0", "4194304"));
+}
+
+/* What is written for a value is what the parser would take. */
+static void values_are_written_as_they_are_read(void **state) {
+    (void)state;
+    uint64_t seed = 5;
+    for (int i = 0; i < 2000; i++) {
+        enum option_id id = (enum option_id)(unit_random(&seed) % OPTION_COUNT);
+        size_t value = unit_random(&seed) >> (unit_random(&seed) % 64);
+        value = unit_random(&seed) % 2 ? value & ~(size_t)0xfffff : value;
+        if (id == OPTION_stats || !option_set(id, value)) {
+            continue;
+        }
+        char text[256];
+        struct fmt out;
+        fmt_start(&out, text, sizeof text);
+        fmt_text(&out, option_name(id));
+        fmt_char(&out, '=');
+        option_write_value(&out, id);
+        store_relaxed(&option_values[id], 0);
+        obeyed(text);
+        assert_int_equal(option_get(id), value);
+    }
+}
+
 /* Any text whatever: parsing ends, says only finished lines, and keeps every option within its bounds. */
 static void keep_any(const char *line, size_t length) {
     assert_true(length > 20 && length < 400);
@@ -247,11 +334,20 @@ static void random_text(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(defaults),        cmocka_unit_test(numbers_and_sizes),
-    cmocka_unit_test(words_and_paths), cmocka_unit_test(parts),
-    cmocka_unit_test(unknown_names),   cmocka_unit_test(malformed_numbers),
-    cmocka_unit_test(malformed_sizes), cmocka_unit_test(malformed_words),
-    cmocka_unit_test(malformed_paths), cmocka_unit_test(setting_by_number),
+    cmocka_unit_test(defaults),
+    cmocka_unit_test(numbers_and_sizes),
+    cmocka_unit_test(words_and_paths),
+    cmocka_unit_test(parts),
+    cmocka_unit_test(unknown_names),
+    cmocka_unit_test(malformed_numbers),
+    cmocka_unit_test(malformed_sizes),
+    cmocka_unit_test(malformed_words),
+    cmocka_unit_test(malformed_paths),
+    cmocka_unit_test(setting_by_number),
     cmocka_unit_test(random_text),
+    cmocka_unit_test(presets),
+    cmocka_unit_test(an_explicit_option_beats_the_preset_in_any_order),
+    cmocka_unit_test(limits),
+    cmocka_unit_test(values_are_written_as_they_are_read),
 };
 UNIT_MAIN(tests)

@@ -68,18 +68,38 @@ static void null_and_zero(void **state) {
 
 static void growing_step_by_step_moves_no_contents_of_mappings(void **state) {
     (void)state;
-    size_t size = (size_t)2 << 20;
+    size_t size = LARGE_MAX + 1;
     char *block = fast_malloc(size);
-    block[size - 1] = 9;
+    block[LARGE_MAX] = 9;
     for (int i = 0; i < 100; i++) {
         size_t bigger = size + ((size_t)1 << 20);
         block = front_resize(block, bigger, "test");
         assert_non_null(block);
-        assert_int_equal(block[((size_t)2 << 20) - 1], 9);
+        assert_int_equal(block[LARGE_MAX], 9);
         size = bigger;
     }
     assert_true(fake_resident_bytes() < (size_t)1 << 20);
     assert_int_equal(load_relaxed(&page_counters.direct_count), 1);
+}
+
+/* A block that outgrew its place several times is copied no more once it is a mapping of its own. */
+static void growing_step_by_step_from_little_is_copied_for_a_while_only(void **state) {
+    (void)state;
+    size_t size = (size_t)64 << 10;
+    char *block = fast_malloc(size);
+    char *wall = NULL;
+    while (size < (size_t)16 << 20) {
+        wall = fast_malloc(40000); /* somebody else allocates meanwhile */
+        size += (size_t)64 << 10;
+        block = front_resize(block, size, "test");
+        assert_non_null(block);
+        block[size - 1] = 1;
+    }
+    assert_int_equal(load_relaxed(&page_counters.direct_count), 1);
+    for (size_t at = ((size_t)128 << 10) - 1; at < size; at += (size_t)64 << 10) {
+        assert_int_equal(block[at], 1);
+    }
+    assert_non_null(wall);
 }
 
 static void failures_leave_the_block_alone(void **state) {
@@ -167,6 +187,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_block_stays_while_half_of_it_is_used),
     cmocka_unit_test(null_and_zero),
     cmocka_unit_test(growing_step_by_step_moves_no_contents_of_mappings),
+    cmocka_unit_test(growing_step_by_step_from_little_is_copied_for_a_while_only),
     cmocka_unit_test(failures_leave_the_block_alone),
     cmocka_unit_test(growing_in_small_steps_copies_little),
     cmocka_unit_test(shrinking_never_fails),

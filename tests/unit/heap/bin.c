@@ -31,33 +31,6 @@ static size_t used_units(void) {
     return load_relaxed(&page_counters.used_bytes) / UNIT_SIZE;
 }
 
-static void as_many_shards_as_processors(void **state) {
-    (void)state;
-    fake_settings.cpu_count = 5;
-    assert_int_equal(shard_count(), 5);
-    fake_settings.cpu_count = 9;
-    assert_int_equal(shard_count(), 5); /* fixed by the first call */
-    assert_int_equal(shard_for(0), 0);
-    assert_int_equal(shard_for(12), 2);
-    shard_limit(2);
-    assert_int_equal(shard_for(12), 0);
-    assert_int_equal(shard_for(13), 1);
-    shard_limit(100);
-    assert_int_equal(shard_for(14), 4);
-}
-
-static void shards_as_the_option_says(void **state) {
-    (void)state;
-    assert_true(option_set(OPTION_shards, 7));
-    assert_int_equal(shard_count(), 7);
-}
-
-static void never_more_shards_than_there_are(void **state) {
-    (void)state;
-    fake_settings.cpu_count = 4096;
-    assert_int_equal(shard_count(), SHARDS_MAX);
-}
-
 static void lowest_address_first(void **state) {
     (void)state;
     unsigned shard = 0;
@@ -323,9 +296,6 @@ static void fork_takes_and_gives_every_lock(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(as_many_shards_as_processors),
-    cmocka_unit_test(shards_as_the_option_says),
-    cmocka_unit_test(never_more_shards_than_there_are),
     cmocka_unit_test(lowest_address_first),
     cmocka_unit_test(fullest_slab_first_so_that_sparse_ones_drain),
     cmocka_unit_test(one_empty_slab_is_kept_until_trimmed),

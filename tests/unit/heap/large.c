@@ -1,10 +1,11 @@
 /*
- * Purpose: tests of heap/large.c: which sizes become runs and which mappings, resizing within and across, options, page sizes.
+ * Purpose: tests of heap/large.c: which sizes become spans and which mappings, resizing within and across, options, page sizes.
  */
 #include "heap/large.h"
 #include "config/geometry.h"
 #include "config/options.h"
 #include "pages/counters.h"
+#include "pages/limit.h"
 #include "pages/purge.h"
 #include "unit.h"
 
@@ -15,6 +16,7 @@ static size_t counter(const _Atomic(size_t) *word) {
 /* Takes a block and fills it. */
 static uintptr_t take(size_t size, size_t align) {
     bool zeroed = true;
+    store_relaxed(&limit_ceiling, SIZE_MAX); /* tests/unit/front looks at limits */
     char *block = large_take(size, align, &zeroed);
     assert_non_null(block);
     assert_int_equal((uintptr_t)block % align, 0);
@@ -34,7 +36,7 @@ static bool is_direct(uintptr_t block) {
     return direct;
 }
 
-static void runs_up_to_the_limit_mappings_above(void **state) {
+static void spans_up_to_the_limit_mappings_above(void **state) {
     (void)state;
     assert_false(is_direct(take(SMALL_MAX + 1, 16)));
     assert_false(is_direct(take(LARGE_MAX, 16)));
@@ -78,10 +80,10 @@ static void sizes_are_whole_pages_of_64_kib(void **state) {
     assert_int_equal(large_size(c), LARGE_MAX + 65536);
     assert_true(large_give(a) && large_give(b) && large_give(c));
     assert_true(purge_down_to(0));
-    assert_int_equal(counter(&page_counters.dirty_bytes), 0);
+    assert_int_equal(page_dirty_bytes(), 0);
 }
 
-static void a_run_grows_and_shrinks_in_place(void **state) {
+static void a_span_grows_and_shrinks_in_place(void **state) {
     (void)state;
     uintptr_t a = take(40000, 16);
     assert_int_equal((uintptr_t)large_resize(a, 400000), a);
@@ -99,6 +101,13 @@ static void a_run_grows_and_shrinks_in_place(void **state) {
     assert_null(large_resize(a, LARGE_MAX + 1));
     assert_true(large_give(a));
     assert_true(large_give(wall));
+}
+
+static void what_grew_large_is_a_mapping(void **state) {
+    (void)state;
+    bool zeroed = false;
+    assert_false(is_direct((uintptr_t)large_take_growing(GROWN_MAX, &zeroed)));
+    assert_true(is_direct((uintptr_t)large_take_growing(GROWN_MAX + 1, &zeroed)));
 }
 
 static void a_mapping_moves_its_pages(void **state) {
@@ -120,11 +129,11 @@ static void a_refused_resize_purges_and_tries_again(void **state) {
     uintptr_t wall = take(40000, 16);
     uintptr_t dirty = take(400000, 16);
     assert_true(large_give(dirty));
-    assert_true(counter(&page_counters.dirty_bytes) > 0);
+    assert_true(page_dirty_bytes() > 0);
     fake_fail_nth(FAKE_REMAP, 1);
     a = (uintptr_t)large_resize(a, 3 * LARGE_MAX);
     assert_true(a != 0);
-    assert_int_equal(counter(&page_counters.dirty_bytes), 0);
+    assert_int_equal(page_dirty_bytes(), 0);
     fake_fail_from(FAKE_REMAP, 1);
     assert_null(large_resize(a, 4 * LARGE_MAX));
     assert_int_equal(large_size(a), 3 * LARGE_MAX);
@@ -145,10 +154,11 @@ static void impossible_requests(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(runs_up_to_the_limit_mappings_above),
+    cmocka_unit_test(spans_up_to_the_limit_mappings_above),
     cmocka_unit_test(sizes_are_whole_pages),
     cmocka_unit_test(sizes_are_whole_pages_of_64_kib),
-    cmocka_unit_test(a_run_grows_and_shrinks_in_place),
+    cmocka_unit_test(a_span_grows_and_shrinks_in_place),
+    cmocka_unit_test(what_grew_large_is_a_mapping),
     cmocka_unit_test(a_mapping_moves_its_pages),
     cmocka_unit_test(a_refused_resize_purges_and_tries_again),
     cmocka_unit_test(impossible_requests),

@@ -3,9 +3,9 @@
  */
 #include "heap/misuse.h"
 #include "base/check.h"
-#include "pages/chunk.h"
 #include "pages/direct.h"
 #include "pages/page_map.h"
+#include "pages/span.h"
 #include "slab/slab.h"
 #include "unit.h"
 
@@ -81,20 +81,30 @@ static void in_a_slab(void **state) {
     }
 }
 
-static void in_a_run(void **state) {
+static void in_a_span(void **state) {
     (void)state;
     bool zeroed = false;
-    uintptr_t first = (uintptr_t)chunk_take_run(3, 1, &zeroed);
-    uintptr_t second = (uintptr_t)chunk_take_run(20, 1, &zeroed);
+    uintptr_t first = (uintptr_t)span_take(3 * SLICE_SIZE, 1, &zeroed);
+    uintptr_t second = (uintptr_t)span_take(20 * SLICE_SIZE, 1, &zeroed);
     interior(first + 1, first, 3 * SLICE_SIZE);
     interior(first + 3 * SLICE_SIZE - 1, first, 3 * SLICE_SIZE);
     interior(second + SLICE_SIZE, second, 20 * SLICE_SIZE);
     double_free(second + 20 * SLICE_SIZE, 0);
     double_free(second + 20 * SLICE_SIZE + 5, 0);
-    assert_true(chunk_give_run(page_map_chunk(first), first));
+    assert_true(span_give(first));
     double_free(first, 0);
     double_free(first + SLICE_SIZE, 0);
     interior(second + 1, second, 20 * SLICE_SIZE);
+    foreign(second - 4 * SLICE_SIZE); /* below all that is mapped */
+}
+
+static void in_a_unit_without_slab(void **state) {
+    (void)state;
+    struct slab *slab = slab_create(1, 0);
+    uintptr_t base = (uintptr_t)slab_base(slab);
+    slab_destroy(slab);
+    double_free(base, 0);
+    double_free(base + UNIT_SIZE - 1, 0);
 }
 
 static void in_a_mapping(void **state) {
@@ -132,11 +142,8 @@ static void without_a_handler_it_ends(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(addresses_that_were_never_ours),
-    cmocka_unit_test(in_a_slab),
-    cmocka_unit_test(in_a_run),
-    cmocka_unit_test(in_a_mapping),
-    cmocka_unit_test(the_size_that_was_given),
+    cmocka_unit_test(addresses_that_were_never_ours), cmocka_unit_test(in_a_slab),    cmocka_unit_test(in_a_span),
+    cmocka_unit_test(in_a_unit_without_slab),         cmocka_unit_test(in_a_mapping), cmocka_unit_test(the_size_that_was_given),
     cmocka_unit_test(without_a_handler_it_ends),
 };
 UNIT_MAIN(tests)

@@ -2,9 +2,11 @@
  * Purpose: tests of heap/thread_heap.c: magazines as they fill, grow and flush, rebalancing, watching, threads that come and go.
  */
 #include "heap/thread_heap.h"
+#include "config/options.h"
 #include "heap/bin.h"
 #include "heap/misuse.h"
 #include "pages/counters.h"
+#include "pages/limit.h"
 #include "unit.h"
 
 #include <pthread.h>
@@ -73,6 +75,7 @@ static void last_in_first_out(void **state) {
 /* As long as no other class wants room, a magazine that runs empty again and again doubles until it is as large as its class allows. */
 static void capacity_starts_small_and_doubles(void **state) {
     (void)state;
+    store_relaxed(&limit_ceiling, SIZE_MAX); /* nobody here looks for limits when it is reached */
     for (unsigned c = 1; c < CLASS_COUNT; c += 7) {
         unsigned limit = size_classes[c].cache;
         (void)take(c);
@@ -222,6 +225,79 @@ static void flushing_gives_everything_back(void **state) {
     put(9, take(9));
 }
 
+static void *in_thread(void *(*body)(void *), void *context) {
+    pthread_t thread;
+    void *result;
+    assert_int_equal(pthread_create(&thread, NULL, body, context), 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    return result;
+}
+
+static void *ask_for_a_flush(void *context) {
+    (void)context;
+    heap_request_flush();
+    return NULL;
+}
+
+/* A request from elsewhere is obeyed at the next refill or flush, once, and by threads that come later not at all. */
+static void a_request_to_flush_is_obeyed_by_the_owner(void **state) {
+    (void)state;
+    enum { CLASS = 9, OTHER = 30 };
+    put(CLASS, take(CLASS));
+    put(OTHER, take(OTHER));
+    size_t cached = heap_blocks_cached(CLASS);
+    assert_true(cached > 0);
+    heap_request_flush(); /* by this thread: it is taken to have flushed */
+    (void)take(OTHER + 1);
+    assert_int_equal(heap_blocks_cached(CLASS), cached);
+    (void)in_thread(ask_for_a_flush, NULL);
+    assert_int_equal(heap_blocks_cached(CLASS), cached); /* nobody touches the heap of another thread */
+    (void)take(OTHER + 2);                               /* a refill */
+    assert_int_equal(heap_blocks_cached(CLASS), 0);
+    assert_int_equal(heap_blocks_cached(OTHER), 0);
+    put(CLASS, take(CLASS));
+    cached = heap_blocks_cached(CLASS);
+    (void)take(OTHER + 3);
+    assert_int_equal(heap_blocks_cached(CLASS), cached); /* once */
+}
+
+static void a_request_to_flush_is_obeyed_when_a_magazine_is_full(void **state) {
+    (void)state;
+    enum { CLASS = 9, OTHER = 30, UNUSED = 40 };
+    void *block[200];
+    for (size_t i = 0; i < COUNT(block); i++) {
+        block[i] = take(CLASS);
+    }
+    put(OTHER, take(OTHER));
+    void *unused = NULL;
+    unsigned shard = 0;
+    assert_int_equal(bin_claim(&shard, UNUSED, &unused + 1, 1), 1);
+    (void)in_thread(ask_for_a_flush, NULL);
+    put(UNUSED, unused); /* has no magazine yet: everything else is put back, and it gets one */
+    assert_int_equal(heap_blocks_cached(OTHER), 0);
+    assert_int_equal(heap_blocks_cached(UNUSED), 1);
+    (void)in_thread(ask_for_a_flush, NULL);
+    for (size_t i = 0; i < COUNT(block); i++) {
+        put(CLASS, block[i]);
+    }
+    assert_int_equal(heap_blocks_cached(UNUSED), 0);
+    assert_true(heap_blocks_cached(CLASS) > 0);
+}
+
+static void magazines_keep_to_the_bytes_chosen(void **state) {
+    (void)state;
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    assert_true(option_set(OPTION_magazine_bytes, 4096));
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        for (int i = 0; i < 100; i++) {
+            (void)take(c);
+        }
+        if (capacity(c) > CAPACITY_FIRST) {
+            assert_true(thread_heap->capacity_bytes <= 4096);
+        }
+    }
+}
+
 static void remembers_what_was_freed_last(void **state) {
     (void)state;
     void *a = take(6);
@@ -293,14 +369,6 @@ static void a_watched_heap_keeps_its_blocks_but_takes_the_slow_path(void **state
     work(7, 10);
 }
 
-static void *in_thread(void *(*body)(void *), void *context) {
-    pthread_t thread;
-    void *result;
-    assert_int_equal(pthread_create(&thread, NULL, body, context), 0);
-    assert_int_equal(pthread_join(thread, &result), 0);
-    return result;
-}
-
 static void *is_watched(void *context) {
     (void)context;
     struct heap *heap = heap_of_thread();
@@ -354,7 +422,8 @@ static void a_heap_outlives_its_thread_and_serves_the_next(void **state) {
     size_t metadata = load_relaxed(&page_counters.meta_bytes);
     assert_ptr_equal(in_thread(live_and_end, &shard[1]), first);
     assert_int_equal(load_relaxed(&page_counters.meta_bytes), metadata);
-    assert_int_equal(shard[0], shard[1]);
+    assert_int_equal(shard[0], 0);
+    assert_int_equal(shard[1], 1); /* that of the processor it runs on, not the last owner's */
 }
 
 static void *own_heap(void *context) {
@@ -362,11 +431,12 @@ static void *own_heap(void *context) {
     return heap_of_thread();
 }
 
-static void heaps_are_spread_over_the_shards(void **state) {
+static void heaps_follow_the_processor(void **state) {
     (void)state;
     fake_settings.cpu_count = 3;
     heap_set_arrival_hook(NULL); /* so that threads leave their heaps behind */
     for (unsigned i = 0; i < 7; i++) {
+        fake_settings.cpu = i % 3;
         struct heap *heap = in_thread(own_heap, NULL);
         assert_int_equal(heap->shard, i % 3);
     }
@@ -397,13 +467,16 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(idle_classes_lose_their_magazines),
     cmocka_unit_test(a_heap_that_only_takes_gets_whole_magazines),
     cmocka_unit_test(flushing_gives_everything_back),
+    cmocka_unit_test(a_request_to_flush_is_obeyed_by_the_owner),
+    cmocka_unit_test(a_request_to_flush_is_obeyed_when_a_magazine_is_full),
+    cmocka_unit_test(magazines_keep_to_the_bytes_chosen),
     cmocka_unit_test(remembers_what_was_freed_last),
     cmocka_unit_test(bad_blocks_are_found_at_the_flush),
     cmocka_unit_test(a_watched_heap_keeps_its_blocks_but_takes_the_slow_path),
     cmocka_unit_test(threads_that_come_later_are_watched_too),
     cmocka_unit_test(counted_calls_add_up),
     cmocka_unit_test(a_heap_outlives_its_thread_and_serves_the_next),
-    cmocka_unit_test(heaps_are_spread_over_the_shards),
+    cmocka_unit_test(heaps_follow_the_processor),
     cmocka_unit_test(without_memory_there_is_no_heap_for_now),
 };
 UNIT_MAIN(tests)

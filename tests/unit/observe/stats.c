@@ -53,7 +53,7 @@ static void follows_what_is_done(void **state) {
     assert_int_equal(after.live_bytes, 0);
     assert_true(after.cached_bytes > 0);
     assert_true(after.slab_free_bytes + after.cached_bytes + after.purged_bytes + after.dirty_bytes >= before.small_bytes / 2);
-    assert_int_equal(after.dirty_bytes, load_relaxed(&page_counters.dirty_bytes));
+    assert_int_equal(after.dirty_bytes, page_dirty_bytes());
 }
 
 static void per_class(void **state) {

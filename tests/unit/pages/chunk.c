@@ -1,5 +1,5 @@
 /*
- * Purpose: tests of pages/chunk.c: random allocation, freeing, resizing and purging against a model of every slice, accounting included.
+ * Purpose: tests of pages/chunk.c: random taking, giving and purging of units against a model of every slice, accounting included.
  */
 #include "pages/chunk.h"
 #include "config/options.h"
@@ -18,7 +18,6 @@ struct sums {
     size_t chunks;
     size_t free;
     size_t dirty;
-    size_t largest;
 };
 
 static void add_chunk(struct chunk *chunk, void *context) {
@@ -31,7 +30,6 @@ static void add_chunk(struct chunk *chunk, void *context) {
         bool is_dirty = chunk->dirty.words[i / 64] >> (i % 64) & 1;
         free += is_free;
         dirty += is_free && is_dirty;
-        sums->largest += chunk->span[i];
     }
     assert_int_equal(chunk->free_slices, free);
     assert_int_equal(chunk->dirty_free, dirty);
@@ -47,60 +45,32 @@ static struct sums sum_up(void) {
     assert_int_equal(counter(&page_counters.chunk_bytes), sums.chunks * CHUNK_SIZE);
     assert_int_equal(counter(&page_counters.used_bytes), sums.chunks * CHUNK_SIZE - SLICES_TO_BYTES(sums.free));
     assert_int_equal(counter(&page_counters.dirty_bytes), SLICES_TO_BYTES(sums.dirty));
-    assert_int_equal(counter(&page_counters.large_bytes), SLICES_TO_BYTES(sums.largest));
     return sums;
 }
 
-struct run {
-    char *address;
-    unsigned slices;
+static char *address_of(void *info) {
+    return chunk_unit_base(chunk_of_unit_info(info), unit_of_unit_info(info));
+}
+
+struct unit {
+    void *info;
+    unsigned touched; /* slices that were written to */
     unsigned char mark;
 };
 
-/* All that the program would see: the first and last byte of each slice. */
-static void write_marks(const struct run *run) {
-    for (unsigned i = 0; i < run->slices; i++) {
-        run->address[SLICES_TO_BYTES(i)] = (char)run->mark;
-        run->address[SLICES_TO_BYTES(i + 1) - 1] = (char)run->mark;
+/* A unit's pages may hold anything but what somebody else still uses. */
+static void write_marks(const struct unit *unit) {
+    for (unsigned i = 0; i < unit->touched; i++) {
+        address_of(unit->info)[SLICES_TO_BYTES(i)] = (char)unit->mark;
+        address_of(unit->info)[SLICES_TO_BYTES(i + 1) - 1] = (char)unit->mark;
     }
 }
 
-static void expect_marks(const struct run *run, unsigned slices) {
-    for (unsigned i = 0; i < slices; i++) {
-        assert_int_equal((unsigned char)run->address[SLICES_TO_BYTES(i)], run->mark);
-        assert_int_equal((unsigned char)run->address[SLICES_TO_BYTES(i + 1) - 1], run->mark);
+static void expect_marks(const struct unit *unit) {
+    for (unsigned i = 0; i < unit->touched; i++) {
+        assert_int_equal((unsigned char)address_of(unit->info)[SLICES_TO_BYTES(i)], unit->mark);
+        assert_int_equal((unsigned char)address_of(unit->info)[SLICES_TO_BYTES(i + 1) - 1], unit->mark);
     }
-}
-
-static void take_run(struct run *run, uint64_t *seed) {
-    unsigned align = 1u << unit_random(seed) % 5;
-    bool zeroed = false;
-    run->slices = 1 + (unsigned)(unit_random(seed) % (unit_random(seed) % 8 ? 20 : 256));
-    run->address = chunk_take_run(run->slices, align, &zeroed);
-    assert_non_null(run->address);
-    assert_int_equal((uintptr_t)run->address % SLICES_TO_BYTES(align), 0);
-    if (zeroed) {
-        assert_true(unit_all(run->address, SLICES_TO_BYTES(run->slices), 0));
-    }
-    run->mark = (unsigned char)(1 + unit_random(seed) % 255);
-    write_marks(run);
-}
-
-static void resize_run(struct run *run, uint64_t *seed) {
-    struct chunk *chunk = page_map_chunk((uintptr_t)run->address);
-    unsigned slices = 1 + (unsigned)(unit_random(seed) % 40);
-    bool zeroed = false;
-    if (chunk_resize_run(chunk, (uintptr_t)run->address, slices, &zeroed)) {
-        expect_marks(run, slices < run->slices ? slices : run->slices);
-        if (slices > run->slices && zeroed) {
-            assert_true(unit_all(run->address + SLICES_TO_BYTES(run->slices), SLICES_TO_BYTES(slices - run->slices), 0));
-        }
-        run->slices = slices;
-        write_marks(run);
-    } else {
-        assert_true(slices > run->slices);
-    }
-    assert_int_equal(chunk_run_length(chunk, (uintptr_t)run->address), run->slices);
 }
 
 static void purge_one(bool clean) {
@@ -124,75 +94,55 @@ static void purge_one(bool clean) {
 
 static void follows_a_model(void **state) {
     (void)state;
-    enum { RUNS = 120 };
-    static struct run runs[RUNS];
+    enum { UNITS = 120 };
+    static struct unit units[UNITS];
     uint64_t seed = 13;
     size_t live = 0;
-    size_t count = 0;
     for (int step = 0; step < 30000; step++) {
-        struct run *run = &runs[unit_random(&seed) % RUNS];
-        unsigned action = (unsigned)(unit_random(&seed) % 8);
-        if (action == 0) {
+        struct unit *unit = &units[unit_random(&seed) % UNITS];
+        if (unit_random(&seed) % 8 == 0) {
             purge_one(unit_random(&seed) % 8 != 0);
-        } else if (run->address == NULL) {
-            take_run(run, &seed);
-            live += run->slices;
-            count++;
-        } else if (action < 3) {
-            live -= run->slices;
-            resize_run(run, &seed);
-            live += run->slices;
+        } else if (unit->info == NULL) {
+            unsigned class_index = 1 + (unsigned)(unit_random(&seed) % 60);
+            unit->info = chunk_take_unit(class_index);
+            assert_non_null(unit->info);
+            assert_int_equal(page_map_class((uintptr_t)address_of(unit->info)), class_index);
+            unit->touched = (unsigned)(unit_random(&seed) % (UNIT_SLICES + 1));
+            unit->mark = (unsigned char)(1 + unit_random(&seed) % 255);
+            write_marks(unit);
+            live++;
         } else {
-            expect_marks(run, run->slices);
-            struct chunk *chunk = page_map_chunk((uintptr_t)run->address);
-            assert_true(chunk_give_run(chunk, (uintptr_t)run->address));
-            assert_int_equal(chunk_run_length(chunk, (uintptr_t)run->address), 0);
-            live -= run->slices;
-            count--;
-            run->address = NULL;
+            expect_marks(unit);
+            chunk_give_unit(unit->info, unit->touched);
+            unit->info = NULL;
+            live--;
         }
         if (step % 50 == 0) {
-            struct sums sums = sum_up();
-            assert_int_equal(sums.largest, live);
-            assert_int_equal(counter(&page_counters.large_count), count);
+            (void)sum_up();
+            assert_int_equal(counter(&page_counters.used_bytes), live * UNIT_SIZE);
         }
     }
 }
 
-static void purged_memory_reads_as_zeros(void **state) {
+static void purged_slices_are_clean(void **state) {
     (void)state;
-    bool zeroed = false;
-    char *wall = chunk_take_run(1, 1, &zeroed);
-    char *block = chunk_take_run(32, 1, &zeroed);
-    assert_true(zeroed);
-    memset(block, 9, SLICES_TO_BYTES(32));
-    struct chunk *chunk = page_map_chunk((uintptr_t)block);
-    assert_true(chunk_give_run(chunk, (uintptr_t)block));
-    assert_int_equal(counter(&page_counters.dirty_bytes), SLICES_TO_BYTES(32));
-    assert_ptr_equal(chunk_take_run(32, 1, &zeroed), block);
-    assert_false(zeroed);
-    assert_true(chunk_give_run(chunk, (uintptr_t)block));
+    void *wall = chunk_take_unit(1);
+    void *info = chunk_take_unit(1);
+    char *base = address_of(info);
+    memset(base, 9, UNIT_SIZE);
+    chunk_give_unit(info, UNIT_SLICES);
+    assert_int_equal(counter(&page_counters.dirty_bytes), UNIT_SIZE);
+    size_t clean = counter(&page_counters.clean_taken_bytes);
+    assert_ptr_equal(chunk_take_unit(1), info);
+    assert_int_equal(counter(&page_counters.clean_taken_bytes), clean);
+    chunk_give_unit(info, 0); /* as dirty as it was before */
+    assert_int_equal(counter(&page_counters.dirty_bytes), UNIT_SIZE);
     purge_one(true);
     assert_int_equal(counter(&page_counters.dirty_bytes), 0);
-    assert_ptr_equal(chunk_take_run(32, 1, &zeroed), block);
-    assert_true(zeroed);
-    assert_true(unit_all(block, SLICES_TO_BYTES(32), 0));
-    assert_true(chunk_give_run(chunk, (uintptr_t)wall));
-}
-
-static void not_a_run(void **state) {
-    (void)state;
-    bool zeroed = false;
-    char *block = chunk_take_run(4, 1, &zeroed);
-    struct chunk *chunk = page_map_chunk((uintptr_t)block);
-    assert_false(chunk_give_run(chunk, (uintptr_t)block + 1));
-    assert_false(chunk_give_run(chunk, (uintptr_t)block + SLICE_SIZE));
-    assert_int_equal(chunk_run_length(chunk, (uintptr_t)block + 16), 0);
-    assert_int_equal(chunk_run_length(chunk, (uintptr_t)block + SLICE_SIZE), 0);
-    assert_int_equal(chunk_run_length(chunk, (uintptr_t)block), 4);
-    assert_true(chunk_give_run(chunk, (uintptr_t)block));
-    assert_false(chunk_give_run(chunk, (uintptr_t)block));
-    (void)sum_up();
+    assert_true(unit_all(base, UNIT_SIZE, 0));
+    assert_ptr_equal(chunk_take_unit(1), info);
+    assert_int_equal(counter(&page_counters.clean_taken_bytes), clean + UNIT_SIZE);
+    chunk_give_unit(wall, 0);
 }
 
 static void units_fill_a_chunk_from_below(void **state) {
@@ -222,98 +172,84 @@ static void units_fill_a_chunk_from_below(void **state) {
     assert_int_equal(sum_up().dirty, 0);
 }
 
-static void only_whole_units_serve_slabs(void **state) {
-    (void)state;
-    bool zeroed = false;
-    char *block = chunk_take_run(1, 1, &zeroed);
-    void *info = chunk_take_unit(1);
-    assert_int_equal(unit_of_unit_info(info), 1);
-    struct chunk *chunk = page_map_chunk((uintptr_t)block);
-    assert_true(chunk_give_run(chunk, (uintptr_t)block));
-    assert_int_equal(unit_of_unit_info(chunk_take_unit(1)), 0);
-}
-
 static void a_refused_purge_keeps_it_dirty(void **state) {
     (void)state;
-    bool zeroed = false;
-    char *wall = chunk_take_run(1, 1, &zeroed);
-    char *block = chunk_take_run(8, 1, &zeroed);
-    assert_true(chunk_give_run(page_map_chunk((uintptr_t)block), (uintptr_t)block));
+    void *wall = chunk_take_unit(1);
+    void *info = chunk_take_unit(1);
+    chunk_give_unit(info, 8);
     struct chunk *chunk;
     unsigned start;
     unsigned count;
     bool whole;
     assert_true(chunk_take_dirty(&chunk, &start, &count, &whole));
-    assert_int_equal(start * SLICE_SIZE, block - chunk->base);
+    assert_int_equal(start, UNIT_SLICES);
     assert_int_equal(count, 8);
     assert_false(whole);
     assert_int_equal(counter(&page_counters.dirty_bytes), 0); /* out of use meanwhile */
     struct chunk *other;
     assert_false(chunk_take_dirty(&other, &start, &count, &whole));
-    chunk_return_slices(chunk, 1, 8, false);
+    chunk_return_slices(chunk, UNIT_SLICES, 8, false);
     assert_int_equal(counter(&page_counters.dirty_bytes), SLICES_TO_BYTES(8));
     assert_int_equal(counter(&page_counters.purged_bytes), 0);
-    assert_true(chunk_give_run(chunk, (uintptr_t)wall));
+    chunk_give_unit(wall, 0);
     (void)sum_up();
+}
+
+/* Units until the chunk is full; the last one taken lies in a chunk of its own. */
+static void *fill_first_chunk(void *units[CHUNK_UNITS]) {
+    for (unsigned i = 0; i < CHUNK_UNITS; i++) {
+        units[i] = chunk_take_unit(1);
+    }
+    return chunk_take_unit(1);
 }
 
 /* The first chunk is part of a larger mapping and stays; others go whole, and their descriptors serve again. */
 static void empty_chunks_go_and_come_back(void **state) {
     (void)state;
-    bool zeroed = false;
-    char *pinned = chunk_take_run(256, 1, &zeroed);
-    char *pinned_too = chunk_take_run(256, 1, &zeroed);
-    size_t mapped = fake_mapped_bytes();
-    char *block = chunk_take_run(256, 1, &zeroed);
-    struct chunk *chunk = page_map_chunk((uintptr_t)block);
-    assert_ptr_not_equal(chunk, page_map_chunk((uintptr_t)pinned));
+    void *pinned[CHUNK_UNITS];
+    void *info = fill_first_chunk(pinned);
+    size_t mapped = fake_mapped_bytes() - CHUNK_SIZE;
+    struct chunk *chunk = chunk_of_unit_info(info);
+    assert_ptr_not_equal(chunk, chunk_of_unit_info(pinned[0]));
     size_t metadata = counter(&page_counters.meta_bytes);
     for (int round = 0; round < 3; round++) {
-        assert_true(chunk_give_run(chunk, (uintptr_t)block));
+        chunk_give_unit(info, 1);
         purge_one(true);
         assert_int_equal(sum_up().chunks, 1);
         assert_int_equal(fake_mapped_bytes(), mapped);
-        block = chunk_take_run(256, 1, &zeroed);
-        assert_true(zeroed);
-        assert_ptr_equal(page_map_chunk((uintptr_t)block), chunk);
+        info = chunk_take_unit(1);
+        assert_ptr_equal(chunk_of_unit_info(info), chunk);
         assert_int_equal(sum_up().chunks, 2);
     }
     assert_int_equal(counter(&page_counters.meta_bytes), metadata);
-    assert_true(chunk_give_run(page_map_chunk((uintptr_t)pinned), (uintptr_t)pinned));
-    assert_true(chunk_give_run(page_map_chunk((uintptr_t)pinned), (uintptr_t)pinned_too));
+    for (unsigned i = 0; i < CHUNK_UNITS; i++) {
+        chunk_give_unit(pinned[i], 1);
+    }
     assert_null(chunk_take_empty());
     purge_one(true);
     assert_int_equal(sum_up().chunks, 2);
-    assert_non_null(page_map_chunk((uintptr_t)pinned));
+    assert_ptr_equal(page_map_chunk((uintptr_t)address_of(pinned[0])), chunk_of_unit_info(pinned[0]));
 }
 
 static void an_empty_clean_chunk_can_be_taken(void **state) {
     (void)state;
-    (void)chunk_take_unit(1);
-    bool zeroed = false;
-    while (counter(&page_counters.chunk_bytes) < 2 * (size_t)CHUNK_SIZE) {
-        (void)chunk_take_unit(1);
-    }
-    struct chunk *second = NULL;
-    char *block = chunk_take_run(16, 1, &zeroed);
-    second = page_map_chunk((uintptr_t)block);
-    assert_null(chunk_take_empty());
-    assert_true(chunk_give_run(second, (uintptr_t)block));
+    void *pinned[CHUNK_UNITS];
+    void *info = fill_first_chunk(pinned);
+    struct chunk *second = chunk_of_unit_info(info);
+    char *base = address_of(info);
     assert_null(chunk_take_empty()); /* a unit of it is in use */
-    chunk_give_unit(second->unit_info[0], 0);
+    chunk_give_unit(info, 0);
     assert_ptr_equal(chunk_take_empty(), second);
-    assert_null(page_map_chunk((uintptr_t)block));
+    assert_null(page_map_chunk((uintptr_t)base));
     assert_null(chunk_take_empty());
     chunk_return_slices(second, 0, CHUNK_SLICES, true); /* the system refused */
-    assert_ptr_equal(page_map_chunk((uintptr_t)block), second);
+    assert_ptr_equal(page_map_chunk((uintptr_t)base), second);
     (void)sum_up();
 }
 
 static void refusals(void **state) {
     (void)state;
-    bool zeroed = false;
     fake_fail_from(FAKE_MAP, 1);
-    assert_null(chunk_take_run(1, 1, &zeroed));
     assert_null(chunk_take_unit(1));
     assert_int_equal(fake_mapped_bytes(), 0);
     fake_fail_never();
@@ -372,10 +308,8 @@ static void crosses_into_other_regions(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(follows_a_model),
-    cmocka_unit_test(purged_memory_reads_as_zeros),
-    cmocka_unit_test(not_a_run),
+    cmocka_unit_test(purged_slices_are_clean),
     cmocka_unit_test(units_fill_a_chunk_from_below),
-    cmocka_unit_test(only_whole_units_serve_slabs),
     cmocka_unit_test(a_refused_purge_keeps_it_dirty),
     cmocka_unit_test(empty_chunks_go_and_come_back),
     cmocka_unit_test(an_empty_clean_chunk_can_be_taken),

@@ -204,6 +204,36 @@ static void a_kept_mapping_that_cannot_be_cut_or_grown(void **state) {
     assert_int_equal(fake_mapped_bytes(), 11 * MIB);
 }
 
+static uintptr_t many[40];
+
+static void fill_the_kept(void) {
+    fake_on_call(FAKE_UNMAP, NULL);
+    for (size_t i = 0; i < COUNT(many); i++) {
+        assert_true(direct_give(many[i], SIZE_MAX));
+    }
+    fake_fail_nth(FAKE_UNMAP, 1);
+}
+
+/* While one thread tries in vain to cut a kept mapping, others may have filled its place: then it goes back after all. */
+static void a_kept_mapping_that_cannot_be_cut_nor_kept_again(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT(many); i++) {
+        many[i] = take(MIB, PAGE);
+    }
+    uintptr_t a = take(8 * MIB, PAGE);
+    memset((void *)a, 1, 8 * MIB);
+    assert_true(direct_give(a, SIZE_MAX));
+    fake_on_call(FAKE_UNMAP, fill_the_kept);
+    uintptr_t b = take(2 * MIB, PAGE);
+    assert_int_not_equal(b, a);
+    assert_int_equal(direct_size(b), 2 * MIB);
+    assert_false(fake_is_mapped((void *)a, PAGE));
+    while (direct_evict()) {
+    }
+    assert_int_equal(counter(&page_counters.dirty_bytes), 0);
+    assert_int_equal(fake_mapped_bytes(), 2 * MIB);
+}
+
 static void keeps_a_few_and_gives_the_oldest_back_first(void **state) {
     (void)state;
     uintptr_t block[40];
@@ -322,6 +352,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(keeps_mappings_within_the_budget),
     cmocka_unit_test(cuts_or_grows_the_nearest_kept_mapping),
     cmocka_unit_test(a_kept_mapping_that_cannot_be_cut_or_grown),
+    cmocka_unit_test(a_kept_mapping_that_cannot_be_cut_nor_kept_again),
     cmocka_unit_test(keeps_a_few_and_gives_the_oldest_back_first),
     cmocka_unit_test(a_refused_unmap_still_frees_the_memory),
     cmocka_unit_test(a_table_that_cannot_grow_fills_up_and_says_so),

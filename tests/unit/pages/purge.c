@@ -6,25 +6,37 @@
 #include "pages/chunk.h"
 #include "pages/counters.h"
 #include "pages/direct.h"
-#include "pages/page_map.h"
+#include "pages/span.h"
 #include "unit.h"
 
 #define MIB ((size_t)1 << 20)
 
 static size_t dirty(void) {
-    return load_relaxed(&page_counters.dirty_bytes);
+    return page_dirty_bytes();
 }
 
+/* A span of so many slices, written to. */
 static char *take(unsigned slices) {
     bool zeroed = false;
-    char *block = chunk_take_run(slices, 1, &zeroed);
+    char *block = span_take((size_t)slices << SLICE_SHIFT, 1, &zeroed);
     assert_non_null(block);
     memset(block, 1, (size_t)slices << SLICE_SHIFT);
     return block;
 }
 
 static void give(char *block) {
-    assert_true(chunk_give_run(page_map_chunk((uintptr_t)block), (uintptr_t)block));
+    assert_true(span_give((uintptr_t)block));
+}
+
+static char *address_of(void *info) {
+    return chunk_unit_base(chunk_of_unit_info(info), unit_of_unit_info(info));
+}
+
+static void *take_unit(void) {
+    void *info = chunk_take_unit(1);
+    assert_non_null(info);
+    memset(address_of(info), 1, UNIT_SIZE);
+    return info;
 }
 
 static void the_budget_follows_options_and_live_bytes(void **state) {
@@ -52,7 +64,7 @@ static void nothing_goes_back_within_the_budget(void **state) {
     assert_true(option_set(OPTION_dirty_min, MIB));
     char *block[9];
     char *wall[9];
-    for (size_t i = 0; i < COUNT(block); i++) { /* apart, so that each is a purge of its own */
+    for (size_t i = 0; i < COUNT(block); i++) {
         block[i] = take(32);
         wall[i] = take(1);
     }
@@ -65,7 +77,6 @@ static void nothing_goes_back_within_the_budget(void **state) {
     give(block[8]);
     purge_if_over_budget();
     assert_int_equal(dirty(), MIB / 2); /* down to half, not to the last byte */
-    assert_int_equal(fake_calls(FAKE_PURGE), 5);
     assert_int_equal(load_relaxed(&page_counters.purged_bytes), fake_purged_bytes());
     assert_int_equal(load_relaxed(&page_counters.purge_calls), fake_calls(FAKE_PURGE));
     give(wall[0]);
@@ -74,66 +85,78 @@ static void nothing_goes_back_within_the_budget(void **state) {
 static void purges_down_to_what_is_asked(void **state) {
     (void)state;
     char *block[24];
+    void *unit[24];
     for (size_t i = 0; i < COUNT(block); i++) {
         block[i] = take(64);
+        unit[i] = take_unit();
     }
     for (size_t i = 0; i < COUNT(block); i += 2) {
         give(block[i]);
+        chunk_give_unit(unit[i], UNIT_SLICES);
     }
     size_t before = fake_resident_bytes();
-    assert_int_equal(dirty(), 12 * 64 * SLICE_SIZE);
-    assert_true(purge_down_to(5 * 64 * SLICE_SIZE));
-    assert_true(dirty() <= 5 * 64 * SLICE_SIZE && dirty() > 0);
+    assert_int_equal(dirty(), 12 * (64 * SLICE_SIZE + UNIT_SIZE));
+    assert_true(purge_down_to(MIB));
+    assert_true(dirty() <= MIB && dirty() > 0);
     assert_true(purge_down_to(0));
     assert_int_equal(dirty(), 0);
-    assert_int_equal(before - fake_resident_bytes(), 12 * 64 * SLICE_SIZE);
+    assert_int_equal(before - fake_resident_bytes(), 12 * (64 * SLICE_SIZE + UNIT_SIZE));
     assert_false(purge_down_to(0));
     for (size_t i = 1; i < COUNT(block); i += 2) {
         assert_true(unit_all(block[i], 64 * SLICE_SIZE, 1));
+        assert_true(unit_all(address_of(unit[i]), UNIT_SIZE, 1));
+    }
+}
+
+static void take_chunks(void **unit, size_t chunks) {
+    for (size_t i = 0; i < chunks * CHUNK_UNITS; i++) {
+        unit[i] = take_unit();
+    }
+}
+
+static void give_chunks(void **unit, size_t from, size_t to) {
+    for (size_t i = from * CHUNK_UNITS; i < to * CHUNK_UNITS; i++) {
+        chunk_give_unit(unit[i], UNIT_SLICES);
     }
 }
 
 static void whole_chunks_are_unmapped(void **state) {
     (void)state;
-    char *block[20];
-    for (size_t i = 0; i < COUNT(block); i++) {
-        block[i] = take(256);
-    }
-    size_t chunks = load_relaxed(&page_counters.chunk_bytes) / CHUNK_SIZE;
-    assert_int_equal(chunks, 10);
-    for (size_t i = 0; i < COUNT(block); i++) {
-        give(block[i]);
-    }
+    static void *unit[10 * CHUNK_UNITS];
+    take_chunks(unit, 10);
+    assert_int_equal(load_relaxed(&page_counters.chunk_bytes), 10 * CHUNK_SIZE);
+    give_chunks(unit, 0, 10);
     assert_true(purge_down_to(0));
     assert_int_equal(load_relaxed(&page_counters.chunk_bytes), CHUNK_SIZE); /* the first one stays */
     assert_int_equal(fake_calls(FAKE_UNMAP), 9);
     assert_int_equal(fake_calls(FAKE_PURGE), 1);
-    assert_in_range(fake_mapping_count(), 1, 2); /* with the first chunk its region of the page map, and perhaps a second region */
     assert_int_equal(load_relaxed(&page_counters.used_bytes), 0);
-    for (size_t i = 0; i < COUNT(block); i++) {
-        block[i] = take(256);
-    }
+    take_chunks(unit, 10);
 }
 
-static void clean_empty_chunks_go_with_the_last_byte_only(void **state) {
+static void clean_address_space_goes_with_the_last_byte_only(void **state) {
     (void)state;
-    char *pinned[2] = {take(256), take(256)};
-    bool zeroed = false;
-    char *untouched = chunk_take_run(256, 1, &zeroed);
-    struct chunk *chunk = page_map_chunk((uintptr_t)untouched);
-    bool shrunk = chunk_resize_run(chunk, (uintptr_t)untouched, 1, &zeroed);
-    assert_true(shrunk);
-    give(untouched);
+    static void *unit[2 * CHUNK_UNITS];
+    for (size_t i = 0; i < COUNT(unit); i++) {
+        unit[i] = chunk_take_unit(1);
+    }
+    char *block = take(512);
+    uintptr_t second = (uintptr_t)address_of(unit[CHUNK_UNITS]);
+    for (size_t i = CHUNK_UNITS; i < COUNT(unit); i++) {
+        chunk_give_unit(unit[i], 0);
+    }
+    give(block);
+    assert_true(purge_down_to(1));
+    assert_true(fake_is_mapped((void *)second, CHUNK_SIZE) && fake_is_mapped(block, 512 * SLICE_SIZE));
     assert_true(purge_down_to(0));
-    assert_null(page_map_chunk((uintptr_t)untouched));
-    give(pinned[0]);
-    give(pinned[1]);
+    assert_false(fake_is_mapped((void *)second, 4096));
+    assert_false(fake_is_mapped(block, 4096));
+    assert_int_equal(load_relaxed(&page_counters.span_bytes), 0);
 }
 
 static void kept_mappings_go_first(void **state) {
     (void)state;
     bool zeroed = false;
-    char *wall = take(1);
     char *block = take(64);
     uintptr_t mapping = (uintptr_t)direct_take(2 * MIB, 4096, &zeroed);
     assert_true(direct_give(mapping, SIZE_MAX));
@@ -143,36 +166,35 @@ static void kept_mappings_go_first(void **state) {
     assert_false(fake_is_mapped((void *)mapping, 4096));
     assert_int_equal(dirty(), 64 * SLICE_SIZE);
     assert_int_equal(fake_calls(FAKE_PURGE), 0);
-    give(wall);
 }
 
 static void a_refused_unmap_purges_instead(void **state) {
     (void)state;
-    char *pinned[2] = {take(256), take(256)};
-    char *block[2] = {take(256), take(256)};
-    struct chunk *chunk = page_map_chunk((uintptr_t)block[0]);
-    give(block[0]);
-    give(block[1]);
+    static void *unit[2 * CHUNK_UNITS];
+    take_chunks(unit, 2);
+    char *base = address_of(unit[CHUNK_UNITS]);
+    struct chunk *chunk = chunk_of_unit_info(unit[CHUNK_UNITS]);
+    give_chunks(unit, 1, 2);
+    char *block = take(512);
+    give(block);
     fake_fail_from(FAKE_UNMAP, 1);
     assert_true(purge_down_to(0));
     assert_int_equal(dirty(), 0);
-    assert_ptr_equal(page_map_chunk((uintptr_t)block[0]), chunk);
+    assert_ptr_equal(chunk_of_unit_info(chunk_take_unit(1)), chunk); /* and serves on */
+    assert_true(unit_all(base, CHUNK_SIZE, 0));
     bool zeroed = false;
-    assert_ptr_equal(chunk_take_run(256, 1, &zeroed), block[0]); /* and serves on */
+    assert_ptr_equal(span_take(512 * SLICE_SIZE, 1, &zeroed), block);
     assert_true(zeroed);
-    assert_true(unit_all(block[0], 256 * SLICE_SIZE, 0));
-    give(block[0]);
+    assert_true(unit_all(block, 512 * SLICE_SIZE, 0));
+    give(block);
     fake_fail_never();
     assert_true(purge_down_to(0));
-    assert_false(fake_is_mapped(block[0], 4096));
-    give(pinned[0]);
-    give(pinned[1]);
+    assert_false(fake_is_mapped(block, 4096));
 }
 
 static void refused_purges_are_not_repeated_for_ever(void **state) {
     (void)state;
     assert_true(option_set(OPTION_dirty_min, 0));
-    char *wall = take(1);
     char *block[8];
     for (size_t i = 0; i < COUNT(block); i++) {
         block[i] = take(16);
@@ -187,26 +209,97 @@ static void refused_purges_are_not_repeated_for_ever(void **state) {
     fake_fail_never();
     assert_true(purge_down_to(0)); /* who asks outright is obeyed */
     assert_int_equal(dirty(), 0);
-    give(wall);
+}
+
+static void refuse_every_other(void) {
+    if (fake_calls(FAKE_PURGE) % 2 == 0) {
+        fake_fail_nth(FAKE_PURGE, 1);
+    }
+}
+
+static void one_refusal_does_not_keep_the_others(void **state) {
+    (void)state;
+    char *block[8];
+    char *wall[8];
+    for (size_t i = 0; i < COUNT(block); i++) {
+        block[i] = take(i == 3 ? 64 : 16);
+        wall[i] = take(1);
+    }
+    for (size_t i = 0; i < COUNT(block); i++) {
+        give(block[i]);
+    }
+    fake_on_call(FAKE_PURGE, refuse_every_other);
+    (void)purge_down_to(64 * SLICE_SIZE);
+    assert_true(dirty() <= 64 * SLICE_SIZE);
+    give(wall[0]);
 }
 
 /* A system that refuses both leaves the chunk as it was: nothing may be taken for zeros that was used before. */
-static void a_chunk_that_can_neither_go_nor_be_purged(void **state) {
+static void memory_that_can_neither_go_nor_be_purged(void **state) {
     (void)state;
-    char *pinned[2] = {take(256), take(256)};
-    char *block[2] = {take(256), take(256)};
-    give(block[0]);
-    give(block[1]);
+    char *block = take(512);
+    give(block);
     fake_fail_from(FAKE_UNMAP, 1);
     fake_fail_from(FAKE_PURGE, 1);
     assert_false(purge_down_to(0));
     bool zeroed = false;
-    char *again = chunk_take_run(256, 1, &zeroed);
-    assert_ptr_equal(again, block[0]);
+    assert_ptr_equal(span_take(512 * SLICE_SIZE, 1, &zeroed), block);
     assert_false(zeroed);
-    give(pinned[0]);
-    give(pinned[1]);
-    give(again);
+}
+
+/* Rounds of the same: what is regretted is kept next time; what is not, is forgotten. */
+static void what_is_needed_again_is_kept(void **state) {
+    (void)state;
+    enum { BLOCKS = 64 };
+    char *block[BLOCKS];
+    char *base = take(256); /* keeps the rounds apart from a heap that is empty */
+    for (size_t i = 0; i < BLOCKS; i++) {
+        block[i] = take(256);
+    }
+    uint64_t seed = 3;
+    size_t calls_at_last = 0;
+    size_t purged = 0;
+    for (int step = 0; step < 4000; step++) {
+        char **one = &block[unit_random(&seed) % BLOCKS];
+        char **other = &block[unit_random(&seed) % BLOCKS];
+        if (one != other && *one && *other) {
+            give(*one);
+            purge_if_over_budget();
+            give(*other);
+            purge_if_over_budget();
+            *one = take(100 + (unsigned)(unit_random(&seed) % 300));
+            *other = take(100 + (unsigned)(unit_random(&seed) % 300));
+        }
+        if (step == 2000) {
+            calls_at_last = fake_calls(FAKE_PURGE);
+            purged = load_relaxed(&page_counters.purged_bytes);
+        }
+    }
+    assert_true(load_relaxed(&page_counters.purged_bytes) - purged < 2000 * MIB / 20); /* of some 3000 MiB freed meanwhile */
+    assert_true(fake_calls(FAKE_PURGE) - calls_at_last < 400);
+    size_t live = load_relaxed(&page_counters.large_bytes);
+    assert_true(purge_budget() <= live);
+    for (size_t i = 0; i < BLOCKS; i++) {
+        give(block[i]);
+        purge_if_over_budget();
+    }
+    assert_true(dirty() <= 9 * MIB); /* the swing, at most */
+    give(base);
+}
+
+static void a_purged_chunk_wants_no_huge_page_any_more(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_huge_start, 0));
+    void *wall = take_unit();
+    while (fake_huge_pages_at(address_of(wall)) != 1) { /* the first chunks come from one mapping that asks for none */
+        wall = take_unit();
+    }
+    void *unit = take_unit();
+    char *address = address_of(unit);
+    assert_int_equal(fake_huge_pages_at(address), 1);
+    chunk_give_unit(unit, UNIT_SLICES);
+    assert_true(purge_down_to(0));
+    assert_int_equal(fake_huge_pages_at(address), -1);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -214,10 +307,13 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(nothing_goes_back_within_the_budget),
     cmocka_unit_test(purges_down_to_what_is_asked),
     cmocka_unit_test(whole_chunks_are_unmapped),
-    cmocka_unit_test(clean_empty_chunks_go_with_the_last_byte_only),
+    cmocka_unit_test(clean_address_space_goes_with_the_last_byte_only),
     cmocka_unit_test(kept_mappings_go_first),
     cmocka_unit_test(a_refused_unmap_purges_instead),
     cmocka_unit_test(refused_purges_are_not_repeated_for_ever),
-    cmocka_unit_test(a_chunk_that_can_neither_go_nor_be_purged),
+    cmocka_unit_test(one_refusal_does_not_keep_the_others),
+    cmocka_unit_test(memory_that_can_neither_go_nor_be_purged),
+    cmocka_unit_test(what_is_needed_again_is_kept),
+    cmocka_unit_test(a_purged_chunk_wants_no_huge_page_any_more),
 };
 UNIT_MAIN(tests)

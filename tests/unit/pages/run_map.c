@@ -52,78 +52,6 @@ static void next_set_and_clear(void **state) {
     }
 }
 
-static void start_before(void **state) {
-    (void)state;
-    uint64_t seed = 5;
-    struct run_map map;
-    struct model model;
-    for (int round = 0; round < 200; round++) {
-        fill(&map, &model, &seed);
-        for (unsigned end = 0; end <= CHUNK_SLICES; end++) {
-            unsigned start = end;
-            while (start > 0 && model.set[start - 1]) {
-                start--;
-            }
-            assert_int_equal(run_start_before(&map, end), start);
-        }
-    }
-}
-
-static unsigned naive_find(const struct model *model, unsigned count, unsigned align) {
-    for (unsigned start = 0; start + count <= CHUNK_SLICES; start += align) {
-        unsigned n = 0;
-        while (n < count && model->set[start + n]) {
-            n++;
-        }
-        if (n == count) {
-            return start;
-        }
-    }
-    return RUN_NONE;
-}
-
-static void find(void **state) {
-    (void)state;
-    uint64_t seed = 6;
-    struct run_map map;
-    struct model model;
-    for (int round = 0; round < 3000; round++) {
-        fill(&map, &model, &seed);
-        unsigned count = 1 + (unsigned)(unit_random(&seed) % (round % 2 ? CHUNK_SLICES : 40));
-        unsigned align = 1u << unit_random(&seed) % 5;
-        unsigned longest;
-        unsigned found = run_find(&map, count, align, &longest);
-        assert_int_equal(found, naive_find(&model, count, align));
-        unsigned longest_of_all = 0;
-        for (unsigned i = 0, run = 0; i < CHUNK_SLICES; i++) {
-            run = model.set[i] ? run + 1 : 0;
-            longest_of_all = run > longest_of_all ? run : longest_of_all;
-        }
-        if (found == RUN_NONE) {
-            assert_int_equal(longest, longest_of_all);
-        } else {
-            assert_true(longest <= longest_of_all);
-        }
-    }
-}
-
-static void find_in_full_and_empty_maps(void **state) {
-    (void)state;
-    struct run_map map;
-    unsigned longest;
-    memset(&map, 0xff, sizeof map);
-    assert_int_equal(run_find(&map, CHUNK_SLICES, UNIT_SLICES, &longest), 0);
-    assert_int_equal(run_find(&map, CHUNK_SLICES + 1, 1, &longest), RUN_NONE);
-    assert_int_equal(longest, CHUNK_SLICES);
-    memset(&map, 0, sizeof map);
-    assert_int_equal(run_find(&map, 1, 1, &longest), RUN_NONE);
-    assert_int_equal(longest, 0);
-    map.words[RUN_MAP_WORDS - 1] = (uint64_t)1 << 63;
-    assert_int_equal(run_find(&map, 1, 1, &longest), CHUNK_SLICES - 1);
-    assert_int_equal(run_find(&map, 1, UNIT_SLICES, &longest), RUN_NONE);
-    assert_int_equal(longest, 1);
-}
-
 static void set_clear_and_count(void **state) {
     (void)state;
     uint64_t seed = 7;
@@ -165,7 +93,8 @@ static void whole_units(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(next_set_and_clear),          cmocka_unit_test(start_before),        cmocka_unit_test(find),
-    cmocka_unit_test(find_in_full_and_empty_maps), cmocka_unit_test(set_clear_and_count), cmocka_unit_test(whole_units),
+    cmocka_unit_test(next_set_and_clear),
+    cmocka_unit_test(set_clear_and_count),
+    cmocka_unit_test(whole_units),
 };
 UNIT_MAIN(tests)

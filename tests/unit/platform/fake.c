@@ -173,13 +173,50 @@ static void keeps_what_was_written(void **state) {
     assert_int_equal(platform_create_file("/no"), -1);
 }
 
+static void reads_files_that_were_set(void **state) {
+    (void)state;
+    char buffer[16];
+    assert_int_equal(platform_open_file("/a"), -1);
+    fake_set_file("/a", "some text");
+    fake_set_file("/b", "other");
+    int a = platform_open_file("/a");
+    int b = platform_open_file("/b");
+    assert_true(a >= 0 && b >= 0 && a != b);
+    assert_int_equal(fake_open_files(), 2);
+    assert_int_equal(platform_read(a, buffer, 5), 5);
+    assert_memory_equal(buffer, "some ", 5);
+    fake_settings.read_size = 2;
+    assert_int_equal(platform_read(b, buffer, sizeof buffer), 2);
+    fake_settings.read_size = 0;
+    assert_int_equal(platform_read(b, buffer, sizeof buffer), 3);
+    assert_int_equal(platform_read(b, buffer, sizeof buffer), 0);
+    fake_fail_nth(FAKE_READ, 1);
+    assert_int_equal(platform_read(a, buffer, sizeof buffer), 0);
+    platform_close(a);
+    platform_close(b);
+    assert_int_equal(fake_open_files(), 0);
+    fake_set_file("/a", "new");
+    a = platform_open_file("/a");
+    assert_int_equal(platform_read(a, buffer, sizeof buffer), 3);
+    platform_close(a);
+    fake_set_file("/a", NULL);
+    assert_int_equal(platform_open_file("/a"), -1);
+    fake_fail_nth(FAKE_OPEN_FILE, 1);
+    assert_int_equal(platform_open_file("/b"), -1);
+}
+
 static void answers_as_set(void **state) {
     (void)state;
     fake_settings.cpu_count = 17;
     fake_settings.cpu = 5;
     fake_settings.threads = FAKE_THREADS_MANY;
     assert_int_equal(platform_cpu_count(), 17);
-    assert_int_equal(platform_cpu(), 5);
+    unsigned cpu;
+    unsigned node;
+    fake_settings.node = 3;
+    platform_where(&cpu, &node);
+    assert_int_equal(cpu, 5);
+    assert_int_equal(node, 3);
     assert_false(platform_single_threaded());
     fake_settings.threads = FAKE_THREADS_ONE;
     assert_true(platform_single_threaded());
@@ -206,6 +243,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(notices_broken_contracts),
     cmocka_unit_test(respects_the_page_size),
     cmocka_unit_test(keeps_what_was_written),
+    cmocka_unit_test(reads_files_that_were_set),
     cmocka_unit_test(answers_as_set),
 };
 UNIT_MAIN(tests)

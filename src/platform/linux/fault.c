@@ -1,6 +1,6 @@
 /*
  * Purpose: see fault.h.
- * Layer: platform, the same for the real and the fake one: signals cannot be imitated. State: the handler and the action it stands before.
+ * Layer: platform. Part of the fake one too: signals cannot be imitated. State: the handler and the action it stands before.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* registers in ucontext_t */

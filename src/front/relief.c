@@ -1,0 +1,159 @@
+/*
+ * Purpose: see relief.h.
+ * Layer: front. State: the callback, published whole; a hint; whether this thread is inside the callback.
+ */
+#include "front/relief.h"
+#include "base/atomic.h"
+#include "base/fmt.h"
+#include "config/options.h"
+#include "heap/bin.h"
+#include "heap/large.h"
+#include "heap/thread_heap.h"
+#include "pages/limit.h"
+#include "pages/meta.h"
+#include "pages/purge.h"
+#include "platform/platform.h"
+
+#include <errno.h>
+
+/* Others may take what was given back before the request is made again: so often it is tried. */
+enum { ROUNDS_MAX = 6, STANDARD_ERROR = 2 };
+
+struct registered {
+    limit_callback callback;
+    void *context;
+};
+
+/* Never freed, so that a thread that has just read it may still call it. NULL: none. */
+static _Atomic(struct registered *) registered;
+
+/* The callback may allocate; a limit it meets itself does not call it again. */
+static __thread bool inside_callback __attribute__((tls_model("initial-exec")));
+
+bool relief_set_callback(limit_callback callback, void *context) {
+    struct registered *entry = NULL;
+    if (callback) {
+        entry = meta_alloc(sizeof *entry, sizeof *entry);
+        if (entry == NULL) {
+            return false;
+        }
+        *entry = (struct registered){callback, context};
+    }
+    store_release(&registered, entry); /* pairs with the acquire in call_back: who sees the entry sees what is in it */
+    return true;
+}
+
+static bool call_back(const struct limit_reached *reached, size_t wanted) {
+    struct registered *entry = load_acquire(&registered); /* pairs with the release in relief_set_callback */
+    if (entry == NULL || inside_callback) {
+        return false;
+    }
+    int before = errno;
+    inside_callback = true;
+    entry->callback(reached->used, reached->limit, wanted, entry->context);
+    inside_callback = false;
+    errno = before;
+    return true;
+}
+
+/* Bytes in use when memory ran out last and nothing could be reclaimed; a program that goes on asking need not wait for that again.
+ * Relaxed: a hint. */
+static _Atomic(size_t) nothing_to_reclaim_at;
+
+/* What is cached by this thread, kept ready in bins or waits to be purged may be all that is missing. */
+static bool reclaim(void) {
+    bool flushed = heap_flush_all();
+    flushed |= large_end_quarantine();
+    size_t used = page_live_bytes();
+    if (used == load_relaxed(&nothing_to_reclaim_at) && page_dirty_bytes() == 0 && !bin_keeps_slabs()) {
+        return flushed;
+    }
+    heap_request_flush();
+    bin_trim();
+    bool purged = purge_down_to(0);
+    store_relaxed(&nothing_to_reclaim_at, page_live_bytes());
+    return purged || flushed;
+}
+
+static void end_if_chosen(const struct limit_reached *reached, size_t wanted) {
+    if (option_get(OPTION_limit_policy) != LIMIT_ABORT || inside_callback) {
+        return;
+    }
+    char line[GROUP_PATH_MAX + 256];
+    struct fmt out;
+    fmt_start(&out, line, sizeof line);
+    fmt_text(&out, "collam: out of memory: ");
+    fmt_text(&out, reached->name);
+    fmt_text(&out, " of ");
+    fmt_number(&out, reached->limit);
+    fmt_text(&out, " bytes (");
+    fmt_text(&out, reached->where);
+    fmt_text(&out, "), ");
+    fmt_number(&out, reached->used);
+    fmt_text(&out, " in use, ");
+    fmt_number(&out, wanted);
+    fmt_text(&out, " more asked for; ended as limit_policy=abort says\n");
+    platform_write(STANDARD_ERROR, line, fmt_length(&out));
+    platform_abort();
+}
+
+/* The request was refused by a limit, or there is little room left. */
+static bool relieve_limit(struct relief *done, size_t bytes, enum limit_verdict verdict, struct limit_reached *reached) {
+    if (!done->reclaimed) {
+        done->reclaimed = true;
+        verdict = reclaim() ? limit_look(bytes, reached) : verdict;
+        if (verdict == LIMIT_ROOM) {
+            return true;
+        }
+    }
+    if (!done->called) {
+        done->called = true;
+        if (call_back(reached, bytes)) {
+            (void)reclaim();
+            verdict = limit_look(bytes, reached);
+        }
+    }
+    if (verdict == LIMIT_FULL) {
+        end_if_chosen(reached, bytes);
+        return false;
+    }
+    return true;
+}
+
+/* The system refused. A program that goes on asking shall not pay for a look each time, unless somebody wants to know. */
+static bool relieve_refusal(struct relief *done, size_t bytes) {
+    if (!done->reclaimed) {
+        done->reclaimed = true;
+        if (reclaim()) {
+            return true;
+        }
+    }
+    if (load_relaxed(&registered) == NULL && option_get(OPTION_limit_policy) != LIMIT_ABORT) {
+        return false;
+    }
+    struct limit_reached reached;
+    enum limit_verdict verdict = limit_look(bytes, &reached);
+    if (!done->called && (verdict == LIMIT_NEAR || bytes <= limit_footprint())) { /* more than the heap holds cannot be freed */
+        done->called = true;
+        if (call_back(&reached, bytes)) {
+            (void)reclaim();
+            return true;
+        }
+    }
+    if (verdict == LIMIT_NEAR) {
+        end_if_chosen(&reached, bytes);
+    }
+    return false;
+}
+
+bool relief(struct relief *done, size_t bytes) {
+    if (done->rounds++ == ROUNDS_MAX) {
+        return false;
+    }
+    if (limit_admits(bytes)) {
+        return relieve_refusal(done, bytes);
+    }
+    struct limit_reached reached;
+    enum limit_verdict verdict = limit_look(bytes, &reached);
+    return verdict == LIMIT_ROOM || relieve_limit(done, bytes, verdict, &reached);
+}

@@ -1,0 +1,179 @@
+/*
+ * Purpose: see limit.h.
+ * Layer: pages. State: two thresholds in bytes of footprint. Threads that look at the same time may overwrite each other's: both have
+ * just been told the truth, and the next to reach the ceiling looks again.
+ */
+#include "pages/limit.h"
+#include "base/fmt.h"
+#include "config/options.h"
+
+enum { NEAR_SHIFT = 4, MARGIN_SHIFT = 6 };
+
+/* Heaps below this size are not worth reading files for, and no container is smaller in earnest. */
+#define FIRST_LOOK ((size_t)16 << 20)
+/* The ceiling rises by at least so much, or a program near a limit would do nothing but look. */
+#define STEP_MIN ((size_t)1 << 20)
+/* Without a limit it rises by at least so much. */
+#define FREE_STEP ((size_t)64 << 20)
+/* Memory that is kept between the heap and a limit beyond which the kernel kills: what other threads and processes take meanwhile. */
+#define MARGIN_MAX ((size_t)8 << 20)
+
+_Atomic(size_t) limit_ceiling = FIRST_LOOK;
+
+/* Relaxed: a hint for the budget of dirty pages. SIZE_MAX: no limit is known. */
+static _Atomic(size_t) full_at = SIZE_MAX;
+static _Atomic(size_t) reserve; /* a sixteenth of that limit */
+
+/*
+ * A ceiling of F + step says: from here the heap may grow by step. When the heap shrinks first, what grows instead may be touched more
+ * densely than what went, so the ceiling follows it down; but not below the footprint at which even a heap that is touched everywhere keeps
+ * within the container (SIZE_MAX: there is none).
+ */
+static _Atomic(size_t) last_step;
+static _Atomic(size_t) safe_ceiling = SIZE_MAX;
+
+void limit_options_changed(void) {
+    store_relaxed(&limit_ceiling, 0);
+}
+
+static size_t less(size_t n, size_t by) {
+    return n > by ? n - by : 0;
+}
+
+static size_t sum(size_t a, size_t b) {
+    return a > SIZE_MAX - b ? SIZE_MAX : a + b;
+}
+
+static void follow_down(void) {
+    size_t lowest = sum(limit_footprint(), load_relaxed(&last_step));
+    size_t safe = load_relaxed(&safe_ceiling);
+    lowest = lowest > safe ? lowest : safe;
+    if (load_relaxed(&limit_ceiling) > lowest) {
+        store_relaxed(&limit_ceiling, lowest); /* a ceiling set meanwhile may be lost: the next to reach this one looks again */
+    }
+}
+
+size_t limit_budget(size_t budget) {
+    size_t full = load_relaxed(&full_at);
+    if (LIKELY(full == SIZE_MAX)) {
+        return budget;
+    }
+    follow_down();
+    size_t taken = page_live_bytes() + load_relaxed(&page_counters.meta_bytes) + load_relaxed(&reserve);
+    size_t room = full > taken ? full - taken : 0;
+    return budget < room ? budget : room;
+}
+
+/* What is known about the nearest limit while looking. */
+struct nearest {
+    size_t room;
+    size_t limit;
+    const char *name;
+    const char *where;
+};
+
+static void consider(struct nearest *nearest, size_t room, size_t limit, const char *name, const char *where) {
+    if (room < nearest->room) {
+        *nearest = (struct nearest){room, limit, name, where};
+    }
+}
+
+static void tell(const struct nearest *nearest, struct limit_reached *reached) {
+    reached->name = nearest->name;
+    reached->limit = nearest->limit;
+    reached->used = nearest->limit == SIZE_MAX ? limit_footprint() : less(nearest->limit, nearest->room);
+    struct fmt out;
+    fmt_start(&out, reached->where, sizeof reached->where);
+    fmt_text(&out, nearest->where);
+}
+
+/* What is known of the container: how much it still admits, and how much of the heap may come to be backed without anybody asking. */
+struct container {
+    size_t room; /* less a margin that belongs to nobody, since beyond it the kernel kills; SIZE_MAX: none */
+    size_t limit;
+    size_t untouched;
+};
+
+static void set_thresholds(size_t ceiling, size_t step, const struct nearest *nearest, size_t footprint,
+                           const struct container *container) {
+    store_relaxed(&limit_ceiling, ceiling);
+    store_relaxed(&last_step, step);
+    store_relaxed(&safe_ceiling, less(sum(footprint, container->room), container->room == SIZE_MAX ? 0 : container->untouched));
+    store_relaxed(&full_at, sum(footprint, nearest->room));
+    store_relaxed(&reserve, nearest->limit >> NEAR_SHIFT);
+}
+
+/* By how much the heap may grow without another look, the request at hand included. */
+static size_t step_for(size_t footprint, size_t bytes, const struct nearest *nearest, const struct container *container) {
+    if (nearest->room == SIZE_MAX) {
+        return sum(bytes, footprint > FREE_STEP ? footprint : FREE_STEP);
+    }
+    size_t room = less(nearest->room, bytes);
+    size_t step = less(room, container->untouched) / 2;
+    step = step > room / 16 ? step : room / 16;
+    step = step > STEP_MIN ? step : STEP_MIN;
+    size_t hard = less(container->room, bytes);
+    return sum(bytes, step < hard ? step : hard);
+}
+
+/* Of a request, what is likely to be touched before the next look. */
+static size_t at_once(size_t bytes) {
+    return bytes < LARGE_MAX ? bytes : LARGE_MAX;
+}
+
+/* Looks at all limits of the system. The container's room is that at the moment of `footprint`: what other threads gave back while it was
+ * looked for may be taken again by any of them. */
+static void look_at_system(struct memory_limits *limits, size_t footprint, struct container *container) {
+    size_t purged = load_relaxed(&page_counters.purged_bytes);
+    memory_limits_look(limits);
+    size_t given_back = load_relaxed(&page_counters.purged_bytes) - purged + less(footprint, limit_footprint());
+    size_t margin = limits->group.limit >> MARGIN_SHIFT;
+    margin = sum(margin < MARGIN_MAX ? margin : MARGIN_MAX, given_back);
+    container->limit = limits->group.limit;
+    container->room = limits->group.room == SIZE_MAX ? SIZE_MAX : less(limits->group.room, margin);
+    container->untouched = less(footprint, limits->resident);
+}
+
+enum limit_verdict limit_look(size_t bytes, struct limit_reached *reached) {
+    size_t footprint = limit_footprint();
+    size_t wanted = sum(footprint, bytes);
+    size_t soft = option_get(OPTION_soft_limit) ? option_get(OPTION_soft_limit) : SIZE_MAX;
+    struct container container = {SIZE_MAX, SIZE_MAX, 0};
+    struct nearest nearest = {SIZE_MAX, SIZE_MAX, "no limit", "the system has no more memory"};
+    consider(&nearest, soft == SIZE_MAX ? SIZE_MAX : less(soft, footprint), soft, "soft limit", "option soft_limit");
+    size_t most = soft;
+    struct memory_limits limits;
+    if (wanted > soft) {
+        set_thresholds(soft, 0, &nearest, footprint, &container); /* less than this request may still fit */
+        tell(&nearest, reached);
+        return LIMIT_FULL;
+    }
+    if (!option_get(OPTION_system_limits)) {
+        /* Only the soft limit counts. */
+    } else if (wanted < FIRST_LOOK) {
+        most = soft < FIRST_LOOK ? soft : FIRST_LOOK;
+    } else {
+        look_at_system(&limits, footprint, &container);
+        consider(&nearest, container.room, container.limit, "container limit", limits.group_at);
+        if (at_once(bytes) > container.room) {
+            set_thresholds(footprint, 0, &nearest, footprint, &container);
+            tell(&nearest, reached);
+            return LIMIT_FULL;
+        }
+        consider(&nearest, limits.high.room, limits.high.limit, "container limit", "memory.high");
+        consider(&nearest, limits.process.room, limits.process.limit, "process limit", "RLIMIT_AS or RLIMIT_DATA");
+    }
+    size_t step = step_for(footprint, bytes, &nearest, &container);
+    size_t ceiling = sum(footprint, step);
+    set_thresholds(ceiling < most ? ceiling : most, step, &nearest, footprint, &container);
+    tell(&nearest, reached);
+    return less(nearest.room, bytes) < nearest.limit >> NEAR_SHIFT ? LIMIT_NEAR : LIMIT_ROOM;
+}
+
+bool limit_allows(size_t bytes) {
+    if (LIKELY(limit_admits(bytes))) {
+        return true;
+    }
+    struct limit_reached reached;
+    return limit_look(bytes, &reached) != LIMIT_FULL;
+}

@@ -1,0 +1,60 @@
+/*
+ * Purpose: how far the heap may grow: the soft limit the user set, and the limits of the container and the process.
+ * Layer: pages. State: a few words, all relaxed and each alone. Never locks; limit_look reads files and is called with no lock held.
+ *
+ *   0 ............ footprint ............ ceiling ....... full_at
+ *                  what the heap holds    growth beyond   where the nearest limit would be reached
+ *                  now                    asks again      if nobody else took memory meanwhile
+ *
+ * Whoever makes the heap grow asks limit_admits first, which compares two numbers. When the ceiling is reached the request fails as if
+ * the system had refused it; the front then calls limit_look with no lock held, which finds out how things are, moves the ceiling, and
+ * says what is to be done. docs/decisions/0007-limits.md says what counts, and why.
+ */
+#ifndef COLLAM_PAGES_LIMIT_H
+#define COLLAM_PAGES_LIMIT_H
+
+#include "pages/counters.h"
+#include "platform/memory_limits.h"
+
+enum limit_verdict {
+    LIMIT_ROOM, /* go on */
+    LIMIT_NEAR, /* there is room, but less than a sixteenth of the limit: give back what can be given */
+    LIMIT_FULL, /* the request would go beyond a limit */
+};
+
+/* The limit that a verdict is about. */
+struct limit_reached {
+    const char *name; /* "soft limit", "container limit", "process limit" */
+    size_t limit;
+    size_t used; /* bytes that count against it */
+    char where[GROUP_PATH_MAX];
+};
+
+extern _Atomic(size_t) limit_ceiling;
+
+/* Bytes that blocks, free dirty pages and metadata may be backed by. */
+ALWAYS_INLINE size_t limit_footprint(void) {
+    return page_live_bytes() + page_dirty_bytes() + load_relaxed(&page_counters.meta_bytes);
+}
+
+/* True when the heap may grow by so much without asking. Any lock may be held. Relaxed: threads that grow at once may overrun the ceiling
+ * by what each of them asks for. */
+ALWAYS_INLINE bool limit_admits(size_t bytes) {
+    size_t ceiling = load_relaxed(&limit_ceiling);
+    size_t footprint = limit_footprint();
+    return LIKELY(footprint < ceiling && bytes <= ceiling - footprint);
+}
+
+/* Looks at all limits for a request of so many bytes. *reached becomes the nearest one. */
+enum limit_verdict limit_look(size_t bytes, struct limit_reached *reached);
+
+/* The same for a caller that can do nothing about a limit but fail: false for LIMIT_FULL. */
+bool limit_allows(size_t bytes);
+
+/* The part of a budget for dirty pages that the nearest limit leaves room for: 0 near it. */
+size_t limit_budget(size_t budget);
+
+/* To be called when an option about limits has changed. */
+void limit_options_changed(void);
+
+#endif

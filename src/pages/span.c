@@ -1,0 +1,415 @@
+/*
+ * Purpose: see span.h.
+ * Layer: pages. Owner: span_lock protects every static variable here and in span_index.c, and every field of every span.
+ *
+ * A request is served by the first of these that there is: the newest freed span of exactly its size; the smallest dirty span that is
+ * large enough; a dirty span that becomes large enough with the clean pages beside it; the smallest clean span; a fresh mapping. So pages
+ * that are backed are used before pages that are not.
+ */
+#include "pages/span.h"
+#include "base/bits.h"
+#include "config/geometry.h"
+#include "config/options.h"
+#include "pages/counters.h"
+#include "pages/span_index.h"
+#include "platform/lock.h"
+#include "platform/platform.h"
+
+enum {
+    STRETCHED = 16, /* dirty spans that are tried with their free neighbours */
+    CACHE = 8,
+    GROW_SHIFT = 3, /* a mapping is made for this share of what is mapped already */
+};
+
+#define GROW_MIN ((size_t)2 << 20)
+#define GROW_MAX ((size_t)64 << 20)
+#define ZEROS_MIN ((size_t)2 << 20) /* who wants that many zeros gets clean pages rather than dirty ones that must be cleared */
+#define UNMAP_MIN ((size_t)1 << 20) /* less is not worth a hole in a mapping */
+#define PURGE_STEP ((size_t)64 << 10)
+
+static struct lock span_lock;
+static struct span *cached[CACHE]; /* oldest first */
+static unsigned cached_count;
+
+/* --- taking ------------------------------------------------------------------------------------------------------------------ */
+
+static void uncache(unsigned index) {
+    struct span *span = cached[index];
+    cached_count--;
+    for (unsigned i = index; i < cached_count; i++) {
+        cached[i] = cached[i + 1];
+    }
+    span_count(&page_counters.large_dirty_bytes, -span->size);
+}
+
+/* Cached spans become dirty ones, which others may join. */
+static bool empty_cache(void) {
+    bool any = cached_count != 0;
+    while (cached_count) {
+        struct span *span = cached[cached_count - 1];
+        uncache(cached_count - 1);
+        span_remove_from_table(span);
+        span->state = DIRTY;
+        span_enter_free(span);
+    }
+    return any;
+}
+
+static struct span *take_cached(size_t size, size_t align) {
+    for (unsigned i = cached_count; i-- > 0;) {
+        struct span *span = cached[i];
+        if (span->size == size && (span->start & (align - 1)) == 0) {
+            uncache(i);
+            return span;
+        }
+    }
+    return NULL;
+}
+
+/* `size` bytes of a free span, at its lower or upper end, become part of the neighbour that touches it there, which is in no bin. */
+static void annex(struct span *span, struct span *neighbour, size_t size) {
+    bool above = neighbour->start > span->start;
+    span_remove_from_bin(neighbour);
+    span->size += size;
+    span->start -= above ? 0 : size;
+    neighbour->start += above ? size : 0;
+    neighbour->size -= size;
+    if (neighbour->size == 0) {
+        span_remove_from_order(neighbour);
+    } else {
+        span_enter_in_bin(neighbour);
+    }
+}
+
+/* Looks at the free spans that touch each other from `span` on, away from it, until `missing` bytes are found: how many are left missing.
+ */
+static size_t reach(const struct span *span, bool upwards, size_t missing, size_t *clean) {
+    while (missing) {
+        const struct span *next = upwards ? span->above : span->below;
+        if (!(upwards ? span_touches(span, next) : span_touches(next, span)) || !span_is_free(next)) {
+            break;
+        }
+        size_t part = next->size < missing ? next->size : missing;
+        *clean += next->state == CLEAN ? part : 0;
+        missing -= part;
+        span = next;
+    }
+    return missing;
+}
+
+/* The dirty span that has the size together with the free spans around it and needs the fewest clean pages for that: with them, in no bin.
+ * NULL when none does. *clean: how many bytes of it were clean. */
+static struct span *stretch(size_t size, size_t *clean) {
+    struct span *best = NULL;
+    unsigned tries = STRETCHED;
+    for (struct span *span = span_next_smaller(DIRTY, NULL); span && tries; span = span_next_smaller(DIRTY, span), tries--) {
+        if (span->size >= size) { /* one that the search for the best fit did not come to */
+            span_remove_from_bin(span);
+            *clean = 0;
+            return span;
+        }
+        size_t needed = 0;
+        size_t missing = reach(span, true, size - span->size, &needed);
+        if (reach(span, false, missing, &needed) == 0 && (best == NULL || needed < *clean)) {
+            best = span;
+            *clean = needed;
+        }
+    }
+    if (best) {
+        span_remove_from_bin(best);
+        while (best->size < size) {
+            size_t missing = size - best->size;
+            struct span *next = span_touches(best, best->above) && span_is_free(best->above) ? best->above : best->below;
+            annex(best, next, next->size < missing ? next->size : missing);
+        }
+    }
+    return best;
+}
+
+static struct span *place_for(uintptr_t start) {
+    struct span *below = NULL;
+    for (struct span *span = span_lowest(); span && span->start < start; span = span->above) {
+        below = span;
+    }
+    return below;
+}
+
+/* A fresh mapping that holds the size; NULL when refused. */
+static struct span *grow(size_t size) {
+    size_t mapped = load_relaxed(&page_counters.span_bytes);
+    size_t step = mapped >> GROW_SHIFT;
+    step = step < GROW_MIN ? GROW_MIN : step > GROW_MAX ? GROW_MAX : align_down(step, UNIT_SIZE);
+    step = step < size ? size : step;
+    char *start = platform_map(step, platform_page_size());
+    if (start == NULL) {
+        step = size;
+        start = platform_map(step, platform_page_size());
+    }
+    if (start == NULL) {
+        return NULL;
+    }
+    bool huge = mapped >= option_get(OPTION_huge_start);
+    platform_huge_pages(start, step, huge);
+    span_count(&page_counters.span_bytes, step);
+    struct span *span = span_insert_above(place_for((uintptr_t)start), (uintptr_t)start, step, CLEAN);
+    span_enter_free(span);
+    span_remove_from_bin(span);
+    return span;
+}
+
+/* A free span of at least the size, in no bin; NULL when there is no memory. *clean: how many bytes of it are clean, at least. */
+static struct span *find_free(size_t size, bool zeros, size_t *clean) {
+    struct span *span = NULL;
+    *clean = size;
+    if (zeros && size >= ZEROS_MIN) {
+        span = span_fit(CLEAN, size);
+    } else {
+        span = span_fit(DIRTY, size);
+        if (span == NULL && empty_cache()) {
+            span = span_fit(DIRTY, size);
+        }
+        if (span) {
+            *clean = 0;
+        } else {
+            span = stretch(size, clean);
+            if (span) {
+                return span;
+            }
+            *clean = size;
+            span = span_fit(CLEAN, size);
+        }
+    }
+    if (span == NULL) {
+        return grow(size);
+    }
+    span_remove_from_bin(span);
+    return span;
+}
+
+/* Cuts a free span, in no bin, down to the block, and enters what remains. */
+static void cut(struct span *span, size_t size, size_t align) {
+    size_t head = align_up(span->start, align) - span->start;
+    size_t tail = span->size - head - size;
+    enum span_state state = span->state;
+    span->state = BUSY; /* or what remains would join it */
+    span->start += head;
+    span->size = size;
+    if (head) {
+        span_enter_free(span_insert_above(span->below, span->start - head, head, state));
+    }
+    if (tail) {
+        span_enter_free(span_insert_above(span, span->start + size, tail, state));
+    }
+}
+
+void *span_take(size_t size, size_t align, bool *zeroed) {
+    size_t page = platform_page_size();
+    size_t padded = align > page ? size + align - page : size;
+    size_t clean = 0;
+    lock_take(&span_lock, LOCK_SPANS);
+    struct span *span = *zeroed && size >= ZEROS_MIN ? NULL : take_cached(size, align);
+    if (span == NULL && span_have_descriptors()) {
+        span = find_free(padded, *zeroed, &clean);
+        if (span) {
+            cut(span, size, align);
+            span_enter_in_table(span);
+        }
+    }
+    void *address = NULL;
+    if (span) {
+        span->state = USED;
+        address = (void *)span->start;
+        span_count(&page_counters.large_bytes, size);
+        span_count(&page_counters.large_count, 1);
+        if (load_relaxed(&page_counters.large_bytes) > load_relaxed(&page_counters.large_peak_bytes)) {
+            store_relaxed(&page_counters.large_peak_bytes, load_relaxed(&page_counters.large_bytes));
+        }
+        span_widen_table();
+        if (clean) {
+            fetch_add_relaxed(&page_counters.clean_taken_bytes, clean < size ? clean : size);
+        }
+        *zeroed = clean == padded;
+    }
+    lock_give(&span_lock, LOCK_SPANS);
+    return address;
+}
+
+/* --- giving and resizing -------------------------------------------------------------------------------------------------------- */
+
+size_t span_size(uintptr_t address) {
+    lock_take(&span_lock, LOCK_SPANS);
+    struct span *span = span_find_used(address);
+    size_t size = span ? span->size : 0;
+    lock_give(&span_lock, LOCK_SPANS);
+    return size;
+}
+
+bool span_give(uintptr_t address) {
+    lock_take(&span_lock, LOCK_SPANS);
+    struct span *span = span_find_used(address);
+    if (span) {
+        if (cached_count == CACHE) {
+            struct span *oldest = cached[0];
+            uncache(0);
+            span_remove_from_table(oldest);
+            oldest->state = DIRTY;
+            span_enter_free(oldest);
+        }
+        span->state = CACHED;
+        cached[cached_count++] = span;
+        span_count(&page_counters.large_dirty_bytes, span->size);
+        span_count(&page_counters.large_bytes, -span->size);
+        span_count(&page_counters.large_count, (size_t)-1);
+    }
+    lock_give(&span_lock, LOCK_SPANS);
+    return span != NULL;
+}
+
+/* Free bytes right above, up to `enough`. */
+static size_t free_above(const struct span *span, size_t enough) {
+    size_t sum = 0;
+    for (const struct span *above = span->above; sum < enough && span_touches(span, above) && span_is_free(above); above = above->above) {
+        sum += above->size;
+        span = above;
+    }
+    return sum;
+}
+
+static bool grow_in_place(struct span *span, size_t more) {
+    if (span_touches(span, span->above) && span->above->state == CACHED) {
+        (void)empty_cache();
+    }
+    if (free_above(span, more) < more) {
+        return false;
+    }
+    while (more) {
+        struct span *above = span->above;
+        size_t part = above->size < more ? above->size : more;
+        if (above->state == CLEAN) {
+            fetch_add_relaxed(&page_counters.clean_taken_bytes, part);
+        }
+        annex(span, above, part);
+        more -= part;
+    }
+    return true;
+}
+
+bool span_resize(uintptr_t address, size_t size) {
+    bool done = false;
+    lock_take(&span_lock, LOCK_SPANS);
+    struct span *span = span_find_used(address);
+    if (span) {
+        size_t old = span->size;
+        if (size < old) {
+            done = span_have_descriptors();
+            if (done) {
+                span->size = size;
+                span_enter_free(span_insert_above(span, address + size, old - size, DIRTY));
+            }
+        } else {
+            done = grow_in_place(span, size - old);
+        }
+        if (done) {
+            span_count(&page_counters.large_bytes, size - old);
+        }
+    }
+    lock_give(&span_lock, LOCK_SPANS);
+    return done;
+}
+
+/* --- giving back ---------------------------------------------------------------------------------------------------------------- */
+
+static struct span *largest_dirty(unsigned skip) {
+    struct span *span = span_next_smaller(DIRTY, NULL);
+    while (span && skip--) {
+        span = span_next_smaller(DIRTY, span);
+    }
+    return span;
+}
+
+enum span_result span_purge(size_t most, unsigned skip) {
+    lock_take(&span_lock, LOCK_SPANS);
+    (void)empty_cache();
+    struct span *span = largest_dirty(skip);
+    if (span == NULL) {
+        lock_give(&span_lock, LOCK_SPANS);
+        return SPAN_NOTHING;
+    }
+    span_remove_from_bin(span);
+    most = align_up(most < PTRDIFF_MAX ? most : PTRDIFF_MAX - PURGE_STEP, PURGE_STEP);
+    if (span->size > most && span_have_descriptors()) {
+        size_t stays = span->size - most;
+        uintptr_t start = span->start;
+        span->start += stays;
+        span->size -= stays;
+        span_enter_in_bin(span_insert_above(span->below, start, stays, DIRTY));
+    }
+    span->state = BUSY;
+    lock_give(&span_lock, LOCK_SPANS);
+
+    bool purged = platform_purge((void *)span->start, span->size);
+
+    lock_take(&span_lock, LOCK_SPANS);
+    if (purged) {
+        fetch_add_relaxed(&page_counters.purged_bytes, span->size);
+        fetch_add_relaxed(&page_counters.purge_calls, 1);
+    }
+    span->state = purged ? CLEAN : DIRTY;
+    span_enter_free(span);
+    lock_give(&span_lock, LOCK_SPANS);
+    return purged ? SPAN_DONE : SPAN_REFUSED;
+}
+
+enum span_result span_unmap(void) {
+    lock_take(&span_lock, LOCK_SPANS);
+    struct span *span = span_next_smaller(CLEAN, NULL);
+    if (span == NULL || span->size < UNMAP_MIN) {
+        lock_give(&span_lock, LOCK_SPANS);
+        return SPAN_NOTHING;
+    }
+    span_remove_from_bin(span);
+    span->state = BUSY;
+    lock_give(&span_lock, LOCK_SPANS);
+
+    bool unmapped = platform_unmap((void *)span->start, span->size);
+
+    lock_take(&span_lock, LOCK_SPANS);
+    if (unmapped) {
+        span_count(&page_counters.span_bytes, -span->size);
+        span_remove_from_order(span);
+    } else {
+        span->state = CLEAN;
+        span_enter_free(span);
+    }
+    lock_give(&span_lock, LOCK_SPANS);
+    return unmapped ? SPAN_DONE : SPAN_REFUSED;
+}
+
+/* --- looking --------------------------------------------------------------------------------------------------------------------- */
+
+enum span_kind span_containing(uintptr_t address, uintptr_t *start, size_t *size) {
+    enum span_kind kind = SPAN_NONE;
+    lock_take(&span_lock, LOCK_SPANS);
+    for (const struct span *span = span_lowest(); span; span = span->above) {
+        if (address - span->start < span->size) {
+            kind = span->state == USED ? SPAN_IN_USE : SPAN_FREE;
+            *start = span->start;
+            *size = span->size;
+        }
+    }
+    lock_give(&span_lock, LOCK_SPANS);
+    return kind;
+}
+
+void span_check(void) {
+    lock_take(&span_lock, LOCK_SPANS);
+    span_check_index();
+    lock_give(&span_lock, LOCK_SPANS);
+}
+
+void span_fork_take(void) {
+    lock_fork_take(&span_lock);
+}
+void span_fork_give(void) {
+    lock_fork_give(&span_lock);
+}

@@ -1,0 +1,50 @@
+/*
+ * Purpose: spans: runs of whole pages of any length, cut from few large mappings, for blocks too large for a slab.
+ * Layer: pages. One lock (LOCK_SPANS) guards all; it is held while memory is mapped, never while memory goes back.
+ *
+ *   address order ->  | used | dirty | used | clean | cached | used | clean        |   gap   | used | ...
+ *                      every byte mapped for spans belongs to exactly one struct span (out of line); neighbours are linked
+ *
+ * States        found by                    who may do what
+ *   used        table of addresses          its owner: it is a block
+ *   cached      table, ring of the newest   span_take of exactly its size; counts as dirty
+ *   dirty       bins by size                span_take, span_resize of a neighbour, span_purge
+ *   clean       bins by size                the same; it reads as zeros and costs no memory
+ *   busy        nothing                     whoever purges or unmaps it
+ *
+ * Invariants (span_check): spans are in address order and do not overlap; no two neighbours that touch are both dirty or both clean; a
+ * span is in the bin of its size iff it is dirty or clean, in the table iff it is used or cached; the counters are their sums.
+ */
+#ifndef COLLAM_PAGES_SPAN_H
+#define COLLAM_PAGES_SPAN_H
+
+#include "base/compiler.h"
+
+/* bytes > 0 and a multiple of the OS page, align a power of two. NULL when refused. *zeroed in: it had better read as zeros; out: it does.
+ */
+void *span_take(size_t bytes, size_t align, bool *zeroed);
+/* Bytes of the used span that starts at the address, 0 when none does. */
+size_t span_size(uintptr_t address);
+/* False when no used span starts there. */
+bool span_give(uintptr_t address);
+/* Changes the length of a used span (bytes as above) without moving it; false when that is not possible, and nothing is changed. */
+bool span_resize(uintptr_t address, size_t bytes);
+
+enum span_result { SPAN_NOTHING, SPAN_DONE, SPAN_REFUSED };
+/* Purges one dirty span: the largest but `skip` ones; not much more than `most` bytes of it. */
+enum span_result span_purge(size_t most, unsigned skip);
+/* Unmaps one clean span of some size. */
+enum span_result span_unmap(void);
+
+/* What the address lies in; SPAN_NONE outside everything that is mapped for spans. *start and *size tell which span. For messages: looks
+ * at every span. */
+enum span_kind { SPAN_NONE, SPAN_FREE, SPAN_IN_USE };
+enum span_kind span_containing(uintptr_t address, uintptr_t *start, size_t *size);
+
+/* Evaluates every invariant. */
+void span_check(void);
+
+void span_fork_take(void);
+void span_fork_give(void);
+
+#endif

@@ -1,0 +1,248 @@
+/*
+ * Purpose: collam makes no system call but those of src/platform/linux/system_calls.def. A child installs a seccomp filter made from the
+ * list, which lets every call pass that comes from elsewhere, and traps each call from collam's code that is not listed; then it does real
+ * work. That the filter sees collam's calls at all is shown by taking one name at a time out of the list: the work must then be stopped.
+ */
+#include "../support/say.h"
+#include "collam/collam.h"
+#include "conformance.h"
+
+#include <fcntl.h>
+#include <link.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ANY = -1, WORKED = 0, FAILED = 1, STOPPED = 3, NO_FILTER = 4, CODE_MAX = 200 };
+
+struct row {
+    const char *name;
+    unsigned number;
+    int argument;
+    unsigned value;
+};
+
+static const struct row rows[] = {
+#define SYSTEM_CALL(name, argument, value) {#name, SYS_##name, argument, value},
+#include "platform/linux/system_calls.def"
+#undef SYSTEM_CALL
+};
+
+/* --- the filter ------------------------------------------------------------------------------------------------------------ */
+
+static uintptr_t code_from, code_to; /* collam's executable segment */
+
+static int find_code(struct dl_phdr_info *info, size_t size, void *data) {
+    (void)size;
+    (void)data;
+    if (!strstr(info->dlpi_name, "libcollam.so"))
+        return 0;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_LOAD && (info->dlpi_phdr[i].p_flags & PF_X)) {
+            code_from = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+            code_to = code_from + info->dlpi_phdr[i].p_memsz;
+        }
+    return 1;
+}
+
+static struct sock_filter code[CODE_MAX];
+static unsigned short length;
+
+static void emit(unsigned short what, unsigned char yes, unsigned char no, unsigned value) {
+    code[length++] = (struct sock_filter){what, yes, no, value};
+}
+
+static void load(size_t offset) {
+    emit(BPF_LD | BPF_W | BPF_ABS, 0, 0, (unsigned)offset);
+}
+
+static void answer(unsigned what) {
+    emit(BPF_RET | BPF_K, 0, 0, what);
+}
+
+/* Everything from elsewhere passes; `without` is left out of the list. */
+static bool install(const char *without) {
+    load(offsetof(struct seccomp_data, instruction_pointer) + 4);
+    emit(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, (unsigned)(code_from >> 32));
+    answer(SECCOMP_RET_ALLOW);
+    load(offsetof(struct seccomp_data, instruction_pointer));
+    emit(BPF_JMP | BPF_JGE | BPF_K, 1, 0, (unsigned)code_from);
+    answer(SECCOMP_RET_ALLOW);
+    emit(BPF_JMP | BPF_JGE | BPF_K, 0, 1, (unsigned)code_to);
+    answer(SECCOMP_RET_ALLOW);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (without && strcmp(rows[i].name, without) == 0)
+            continue;
+        load(offsetof(struct seccomp_data, nr));
+        if (rows[i].argument == ANY) {
+            emit(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, rows[i].number);
+        } else {
+            emit(BPF_JMP | BPF_JEQ | BPF_K, 0, 3, rows[i].number);
+            load(offsetof(struct seccomp_data, args) + 8 * (size_t)rows[i].argument);
+            emit(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, rows[i].value);
+        }
+        answer(SECCOMP_RET_ALLOW);
+    }
+    answer(SECCOMP_RET_TRAP);
+    struct sock_fprog program = {length, code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static bool expected; /* to be stopped: no message */
+
+static void stopped(int signal, siginfo_t *info, void *context) {
+    (void)signal;
+    (void)context;
+    if (!expected)
+        say(2, "collam made system call %d, which is not in the list\n", info->si_syscall);
+    _exit(STOPPED);
+}
+
+/* --- the work -------------------------------------------------------------------------------------------------------------- */
+
+#define REQUIRE(condition)                                                                                                                 \
+    do {                                                                                                                                   \
+        if (!(condition)) {                                                                                                                \
+            say(2, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                                                         \
+            _exit(FAILED);                                                                                                                 \
+        }                                                                                                                                  \
+    } while (0)
+
+static void *blocks_of_all_sizes(void *seed) {
+    enum { COUNT = 400 };
+    char *block[COUNT] = {0};
+    size_t state = (size_t)(uintptr_t)seed;
+    for (int i = 0; i < 20000; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        size_t n = (state >> 33) % COUNT, size = (state >> 13) % (i % 50 ? 3000 : 400000);
+        free(block[n]);
+        REQUIRE((block[n] = malloc(opaque(size + 1))) != NULL);
+        memset(block[n], 1, size < 5000 ? size + 1 : 5000);
+    }
+    for (int i = 0; i < COUNT; i++)
+        free(block[i]);
+    return NULL;
+}
+
+static void threads_contend(void) {
+    pthread_t thread[6];
+    for (size_t i = 0; i < 6; i++)
+        REQUIRE(pthread_create(&thread[i], NULL, blocks_of_all_sizes, (void *)(i + 2)) == 0);
+    for (size_t i = 0; i < 6; i++)
+        pthread_join(thread[i], NULL);
+}
+
+static void large_blocks(void) {
+    char *growing = malloc(opaque(2 << 20));
+    for (size_t mib = 3; mib < 60; mib++) {
+        growing = realloc(opaque_pointer(growing), mib << 20);
+        REQUIRE(growing != NULL);
+        growing[(mib << 20) - 1] = 1;
+    }
+    void *aligned = aligned_alloc(4 << 20, opaque(4096));
+    REQUIRE(aligned != NULL);
+    free(aligned);
+    void *zeroed = calloc(opaque(40), 1 << 20);
+    REQUIRE(zeroed != NULL);
+    free(zeroed);
+    free(realloc(opaque_pointer(growing), 2 << 20));
+    enum { COUNT = 600 };
+    static void *block[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        REQUIRE((block[i] = malloc(opaque(100000))) != NULL);
+        memset(block[i], 1, 100000);
+    }
+    for (size_t i = 0; i < COUNT; i++)
+        free(block[i]);
+    malloc_trim(0);
+}
+
+static void forks(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        blocks_of_all_sizes((void *)77);
+        _exit(WORKED);
+    }
+    int status;
+    REQUIRE(waitpid(child, &status, 0) == child && status == 0);
+}
+
+static void informs(void) {
+    int null = open("/dev/null", O_WRONLY), saved = dup(2);
+    REQUIRE(null >= 0 && dup2(null, 2) == 2);
+    malloc_stats();
+    collam_explain_to(null);
+    free(opaque_pointer(&null)); /* misuse=warn: a message */
+    dup2(saved, 2);
+    close(null);
+    close(saved);
+    struct rlimit limit = {(rlim_t)1 << 40, RLIM_INFINITY};
+    REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
+    REQUIRE(collam_set_soft_limit((size_t)1 << 40));
+    large_blocks(); /* limits are looked up again */
+    errno = 0;
+    REQUIRE(malloc(opaque((size_t)1 << 45)) == NULL && errno == ENOMEM);
+    REQUIRE(collam_set_soft_limit(0));
+}
+
+/* In a process of its own, started afresh so that nothing is ready yet: work under the filter. */
+static int work(const char *without) {
+    expected = without != NULL;
+    struct sigaction action = {.sa_sigaction = stopped, .sa_flags = SA_SIGINFO};
+    sigaction(SIGSYS, &action, NULL);
+    dl_iterate_phdr(find_code, NULL);
+    if (code_from == 0 || code_from >> 32 != code_to >> 32 || !install(without))
+        return NO_FILTER;
+    blocks_of_all_sizes((void *)1);
+    threads_contend();
+    large_blocks();
+    informs();
+    forks();
+    exit(WORKED); /* the destructor writes the statistics */
+}
+
+static int run(const char *own_path, const char *without) {
+    pid_t child = fork();
+    if (child == 0) {
+        setenv("COLLAM_OPTIONS", "stats=/dev/null,misuse=warn,huge_start=0", 1);
+        execl(own_path, own_path, "work", without, (char *)NULL);
+        _exit(127);
+    }
+    int status;
+    if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
+        return FAILED;
+    return WEXITSTATUS(status);
+}
+
+int main(int count, char **argument) {
+    if (count > 1 && strcmp(argument[1], "work") == 0)
+        return work(count > 2 ? argument[2] : NULL);
+    int result = run(argument[0], NULL);
+    if (result == NO_FILTER) {
+        printf("skipped: this kernel takes no seccomp filter\n");
+        return 77;
+    }
+    if (result != WORKED) {
+        fprintf(stderr, "under the published list: status %d\n", result);
+        return 1;
+    }
+    /* What the work is sure to need: each missing name is noticed. */
+    static const char *const needed[] = {"mmap", "munmap", "mremap", "madvise", "openat", "read", "close", "write", "prlimit64"};
+    int wrong = 0;
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (run(argument[0], needed[i]) != STOPPED) {
+            fprintf(stderr, "without %s the work was not stopped\n", needed[i]);
+            wrong = 1;
+        }
+    return wrong;
+}

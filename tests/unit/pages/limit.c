@@ -1,0 +1,215 @@
+/*
+ * Purpose: tests of pages/limit.c: when limits are looked for, what each kind admits, how the ceiling rises, and what stays of the budget.
+ */
+#include "pages/limit.h"
+#include "config/options.h"
+#include "unit.h"
+
+#include <stdio.h>
+
+#define MIB ((size_t)1 << 20)
+
+static struct limit_reached reached;
+
+/* Sets what the heap is taken to hold. */
+static void heap_of(size_t bytes) {
+    store_relaxed(&page_counters.used_bytes, bytes);
+}
+
+/* A container of `limit` bytes of which `used` are used. */
+static void container(size_t limit, size_t used) {
+    static char texts[2][32];
+    snprintf(texts[0], sizeof texts[0], "%zu\n", limit);
+    snprintf(texts[1], sizeof texts[1], "%zu\n", used);
+    fake_set_file("/proc/self/cgroup", "0::/\n");
+    fake_set_file("/sys/fs/cgroup/memory.max", texts[0]);
+    fake_set_file("/sys/fs/cgroup/memory.current", texts[1]);
+}
+
+static enum limit_verdict look(size_t bytes) {
+    return limit_look(bytes, &reached);
+}
+
+static void small_heaps_read_no_file(void **state) {
+    (void)state;
+    container(MIB, MIB);
+    assert_true(limit_admits(15 * MIB));
+    assert_true(limit_allows(15 * MIB));
+    assert_int_equal(look(15 * MIB), LIMIT_ROOM);
+    assert_int_equal(fake_calls(FAKE_OPEN_FILE), 0);
+    assert_false(limit_admits(17 * MIB));
+    assert_false(limit_allows(17 * MIB)); /* now it was looked for, and found */
+    assert_true(fake_calls(FAKE_OPEN_FILE) > 0);
+}
+
+static void without_limits_the_ceiling_rises_with_the_heap(void **state) {
+    (void)state;
+    unsigned looks = 0;
+    for (size_t mib = 0; mib < 16384; mib++) {
+        heap_of(mib * MIB);
+        if (!limit_admits(MIB)) {
+            looks++;
+            assert_int_equal(look(MIB), LIMIT_ROOM);
+            assert_true(limit_admits(MIB));
+        }
+    }
+    assert_in_range(looks, 5, 15);
+    assert_int_equal(reached.limit, SIZE_MAX);
+    assert_int_equal(limit_budget(123 * MIB), 123 * MIB);
+}
+
+static void the_system_is_not_asked_when_told_so(void **state) {
+    (void)state;
+    container(64 * MIB, 64 * MIB);
+    assert_true(option_set(OPTION_system_limits, 0));
+    limit_options_changed();
+    heap_of(64 * MIB);
+    assert_true(limit_allows(MIB));
+    assert_int_equal(fake_calls(FAKE_OPEN_FILE), 0);
+}
+
+static void the_soft_limit_is_exact(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_soft_limit, 10 * MIB));
+    limit_options_changed();
+    heap_of(4 * MIB);
+    assert_true(limit_allows(6 * MIB));
+    assert_false(limit_allows(6 * MIB + 1));
+    assert_true(limit_admits(6 * MIB)); /* what is less may still fit */
+    assert_false(limit_admits(6 * MIB + 1));
+    assert_int_equal(look(6 * MIB + 1), LIMIT_FULL);
+    assert_string_equal(reached.name, "soft limit");
+    assert_int_equal(reached.limit, 10 * MIB);
+    assert_int_equal(reached.used, 4 * MIB);
+    assert_int_equal(look(5 * MIB), LIMIT_ROOM);
+    assert_int_equal(look(6 * MIB - 600 * 1024), LIMIT_NEAR); /* less than a sixteenth would be left */
+    heap_of(10 * MIB);
+    assert_false(limit_allows(1));
+    assert_true(limit_allows(0));
+    heap_of(12 * MIB); /* larger already */
+    assert_false(limit_allows(1));
+    assert_int_equal(look(SIZE_MAX), LIMIT_FULL);
+    assert_int_equal(fake_calls(FAKE_OPEN_FILE), 0);
+    assert_true(option_set(OPTION_soft_limit, 0));
+    limit_options_changed();
+    assert_true(limit_allows(2 * MIB));
+}
+
+static void every_part_of_the_heap_counts(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_soft_limit, 10 * MIB));
+    limit_options_changed();
+    _Atomic(size_t) *const parts[] = {&page_counters.used_bytes, &page_counters.dirty_bytes, &page_counters.direct_bytes,
+                                      &page_counters.meta_bytes};
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        assert_true(limit_allows(MIB));
+        store_relaxed(parts[i], 10 * MIB);
+        assert_false(limit_allows(MIB));
+        store_relaxed(parts[i], 0);
+    }
+}
+
+static void a_container_refuses_only_when_it_is_full(void **state) {
+    (void)state;
+    container(256 * MIB, 100 * MIB);
+    heap_of(1000 * MIB); /* reserved, hardly touched: what is used is what counts */
+    assert_int_equal(look(MIB), LIMIT_ROOM);
+    assert_int_equal(look(100 * MIB), LIMIT_ROOM);
+    assert_int_equal(look(4096 * MIB), LIMIT_NEAR); /* nobody can know that it will be touched */
+    container(256 * MIB, 240 * MIB);
+    assert_int_equal(look(65536), LIMIT_NEAR);
+    container(256 * MIB, 252 * MIB + 4096); /* within the margin */
+    assert_int_equal(look(65536), LIMIT_FULL);
+    assert_string_equal(reached.name, "container limit");
+    assert_string_equal(reached.where, "/sys/fs/cgroup");
+    assert_int_equal(reached.limit, 256 * MIB);
+    assert_false(limit_admits(1));
+    heap_of(990 * MIB);
+    assert_true(limit_admits(10 * MIB)); /* what the heap gave back it may take again */
+    container(256 * MIB, 100 * MIB);
+    assert_int_equal(look(65536), LIMIT_ROOM);
+}
+
+static void memory_high_is_near_but_never_full(void **state) {
+    (void)state;
+    container(1024 * MIB, 300 * MIB);
+    fake_set_file("/sys/fs/cgroup/memory.high", "314572800\n");
+    heap_of(250 * MIB);
+    assert_int_equal(look(MIB), LIMIT_NEAR);
+    assert_string_equal(reached.where, "memory.high");
+    assert_int_equal(limit_budget(100 * MIB), 0);
+}
+
+static void resource_limits_are_near_but_never_full(void **state) {
+    (void)state;
+    fake_set_file("/proc/self/statm", "25600 25600 300 10 0 25600 0\n"); /* 100 MiB */
+    fake_settings.address_space_limit = 101 * MIB;
+    heap_of(90 * MIB);
+    assert_int_equal(look(MIB), LIMIT_NEAR);
+    assert_int_equal(look(MIB * 50), LIMIT_NEAR); /* the system will refuse that itself */
+    assert_string_equal(reached.name, "process limit");
+    fake_settings.address_space_limit = 1000 * MIB;
+    assert_int_equal(look(MIB), LIMIT_ROOM);
+}
+
+/* A heap that grows to the end of its container looks often enough, and not too often. */
+static void looks_get_denser_near_the_end(void **state) {
+    (void)state;
+    unsigned looks = 0;
+    size_t kib = 0;
+    for (; kib < 300 * 1024; kib += 64) {
+        heap_of(kib * 1024);
+        if (!limit_admits(65536)) {
+            looks++;
+            container(256 * MIB, kib * 1024 + 2 * MIB);
+            if (look(65536) == LIMIT_FULL) {
+                break;
+            }
+        }
+    }
+    assert_in_range(kib, 249 * 1024, 250 * 1024); /* 256 less a 64th less 2 */
+    assert_in_range(looks, 5, 30);
+}
+
+/* While much of the heap is untouched, any of it may come to be used between two looks. */
+static void untouched_memory_makes_looks_denser(void **state) {
+    (void)state;
+    container(256 * MIB, 20 * MIB);
+    heap_of(200 * MIB);
+    assert_int_equal(look(65536), LIMIT_ROOM);
+    size_t ceiling = load_relaxed(&limit_ceiling);
+    fake_set_file("/proc/self/statm", "99999 5420 300 10 0 400 0\n"); /* 20 MiB resident and private */
+    assert_int_equal(look(65536), LIMIT_ROOM);
+    assert_true(load_relaxed(&limit_ceiling) < ceiling);
+    assert_true(load_relaxed(&limit_ceiling) >= 201 * MIB);
+}
+
+static void the_budget_shrinks_to_nothing_near_a_limit(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_soft_limit, 64 * MIB));
+    limit_options_changed();
+    size_t before = SIZE_MAX;
+    for (size_t mib = 1; mib < 64; mib++) {
+        heap_of(mib * MIB);
+        (void)look(0);
+        size_t budget = limit_budget(8 * MIB);
+        assert_true(budget <= before);
+        assert_int_equal(budget, mib <= 52 ? 8 * MIB : mib < 60 ? (60 - mib) * MIB : 0);
+        before = budget;
+    }
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(small_heaps_read_no_file),
+    cmocka_unit_test(without_limits_the_ceiling_rises_with_the_heap),
+    cmocka_unit_test(the_system_is_not_asked_when_told_so),
+    cmocka_unit_test(the_soft_limit_is_exact),
+    cmocka_unit_test(every_part_of_the_heap_counts),
+    cmocka_unit_test(a_container_refuses_only_when_it_is_full),
+    cmocka_unit_test(memory_high_is_near_but_never_full),
+    cmocka_unit_test(resource_limits_are_near_but_never_full),
+    cmocka_unit_test(looks_get_denser_near_the_end),
+    cmocka_unit_test(untouched_memory_makes_looks_denser),
+    cmocka_unit_test(the_budget_shrinks_to_nothing_near_a_limit),
+};
+UNIT_MAIN(tests)

@@ -1,0 +1,426 @@
+/*
+ * Purpose: tests of pages/span.c: random taking, giving, resizing and purging against a model of every block, with every invariant
+ * evaluated; what is preferred to what; refusals of the system.
+ */
+#include "pages/span.h"
+#include "config/geometry.h"
+#include "config/options.h"
+#include "pages/counters.h"
+#include "unit.h"
+
+#define PAGE ((size_t)4096)
+#define MIB ((size_t)1 << 20)
+
+static size_t counter(const _Atomic(size_t) *word) {
+    return load_relaxed((_Atomic(size_t) *)(uintptr_t)word);
+}
+
+static char *take(size_t size) {
+    bool zeroed = false;
+    char *block = span_take(size, PAGE, &zeroed);
+    assert_non_null(block);
+    return block;
+}
+
+/* As take, and all of it is backed by memory. */
+static char *take_touched(size_t size) {
+    char *block = take(size);
+    memset(block, 1, size);
+    return block;
+}
+
+static void give(char *block) {
+    assert_true(span_give((uintptr_t)block));
+}
+
+/* Nothing stays in the cache, and nothing is dirty. */
+static void purge_all(void) {
+    while (span_purge(SIZE_MAX, 0) == SPAN_DONE) {
+    }
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 0);
+}
+
+struct block {
+    char *address;
+    size_t size;
+    unsigned char mark;
+};
+
+/* The first and last byte of each page. */
+static void write_marks(const struct block *block) {
+    for (size_t i = 0; i < block->size; i += PAGE) {
+        block->address[i] = (char)block->mark;
+        block->address[i + PAGE - 1] = (char)block->mark;
+    }
+}
+
+static void expect_marks(const struct block *block, size_t size) {
+    for (size_t i = 0; i < size; i += PAGE) {
+        assert_int_equal((unsigned char)block->address[i], block->mark);
+        assert_int_equal((unsigned char)block->address[i + PAGE - 1], block->mark);
+    }
+}
+
+static size_t some_size(uint64_t *seed, size_t page) {
+    static const size_t most[] = {4, 20, 100, 700};
+    return page * (1 + unit_random(seed) % most[unit_random(seed) % COUNT(most)]);
+}
+
+static void take_one(struct block *block, uint64_t *seed, size_t page) {
+    size_t align = PAGE << unit_random(seed) % 5;
+    bool wanted = unit_random(seed) % 2;
+    bool zeroed = wanted;
+    block->size = some_size(seed, page);
+    block->address = span_take(block->size, align, &zeroed);
+    assert_non_null(block->address);
+    assert_int_equal((uintptr_t)block->address % align, 0);
+    assert_int_equal((uintptr_t)block->address % page, 0);
+    if (zeroed) {
+        assert_true(unit_all(block->address, block->size, 0));
+    }
+    block->mark = (unsigned char)(1 + unit_random(seed) % 255);
+    write_marks(block);
+}
+
+static void resize_one(struct block *block, uint64_t *seed, size_t page) {
+    size_t size = some_size(seed, page);
+    if (span_resize((uintptr_t)block->address, size)) {
+        expect_marks(block, size < block->size ? size : block->size);
+        block->size = size;
+        write_marks(block);
+    } else {
+        assert_true(size > block->size);
+    }
+    assert_int_equal(span_size((uintptr_t)block->address), block->size);
+}
+
+static void give_back(uint64_t *seed) {
+    unsigned how = (unsigned)(unit_random(seed) % 16);
+    if (how == 0) {
+        fake_fail_nth(FAKE_PURGE, 1);
+    } else if (how == 1) {
+        fake_fail_nth(FAKE_UNMAP, 1);
+    }
+    if (unit_random(seed) % 4 == 0) {
+        assert_true(span_unmap() != SPAN_REFUSED || how == 1);
+    } else {
+        assert_true(span_purge(unit_random(seed) % MIB, (unsigned)(unit_random(seed) % 3)) != SPAN_REFUSED || how == 0);
+    }
+    fake_fail_never();
+}
+
+static void follow_a_model(size_t page) {
+    enum { BLOCKS = 100 };
+    static struct block blocks[BLOCKS];
+    uint64_t seed = 17;
+    size_t live = 0;
+    size_t count = 0;
+    fake_settings.page_size = page;
+    for (int step = 0; step < 6000; step++) {
+        struct block *block = &blocks[unit_random(&seed) % BLOCKS];
+        unsigned action = (unsigned)(unit_random(&seed) % 8);
+        if (action == 0) {
+            give_back(&seed);
+        } else if (block->address == NULL) {
+            take_one(block, &seed, page);
+            live += block->size;
+            count++;
+        } else if (action < 3) {
+            live -= block->size;
+            resize_one(block, &seed, page);
+            live += block->size;
+        } else {
+            expect_marks(block, block->size);
+            give(block->address);
+            assert_int_equal(span_size((uintptr_t)block->address), 0);
+            live -= block->size;
+            count--;
+            block->address = NULL;
+        }
+        if (step % 16 == 0) {
+            span_check();
+            assert_int_equal(counter(&page_counters.large_bytes), live);
+            assert_int_equal(counter(&page_counters.large_count), count);
+        }
+    }
+}
+
+static void follows_a_model(void **state) {
+    (void)state;
+    follow_a_model(PAGE);
+}
+
+static void follows_a_model_with_pages_of_64_kib(void **state) {
+    (void)state;
+    follow_a_model(65536);
+}
+
+static void not_a_span(void **state) {
+    (void)state;
+    char *block = take(8 * PAGE);
+    assert_false(span_give((uintptr_t)block + 16));
+    assert_false(span_give((uintptr_t)block + PAGE));
+    assert_false(span_give(0));
+    assert_false(span_give(UINTPTR_MAX));
+    assert_int_equal(span_size((uintptr_t)block + PAGE), 0);
+    assert_false(span_resize((uintptr_t)block + PAGE, PAGE));
+    assert_int_equal(span_size((uintptr_t)block), 8 * PAGE);
+    give(block);
+    assert_false(span_give((uintptr_t)block));
+    assert_false(span_resize((uintptr_t)block, PAGE));
+    purge_all();
+    assert_false(span_give((uintptr_t)block));
+    span_check();
+}
+
+static void says_what_contains_an_address(void **state) {
+    (void)state;
+    char *block = take(8 * PAGE);
+    uintptr_t start;
+    size_t size;
+    assert_int_equal(span_containing((uintptr_t)block + 3 * PAGE + 7, &start, &size), SPAN_IN_USE);
+    assert_int_equal(start, (uintptr_t)block);
+    assert_int_equal(size, 8 * PAGE);
+    assert_int_equal(span_containing((uintptr_t)block + 8 * PAGE, &start, &size), SPAN_FREE);
+    give(block);
+    assert_int_equal(span_containing((uintptr_t)block, &start, &size), SPAN_FREE);
+    assert_int_equal(span_containing((uintptr_t)&state, &start, &size), SPAN_NONE);
+    assert_int_equal(span_containing(0, &start, &size), SPAN_NONE);
+}
+
+static void the_newest_of_the_same_size_comes_first(void **state) {
+    (void)state;
+    char *a = take(8 * PAGE);
+    char *b = take(8 * PAGE);
+    char *c = take(9 * PAGE);
+    give(a);
+    give(b);
+    give(c);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 25 * PAGE);
+    assert_ptr_equal(take(8 * PAGE), b);
+    assert_ptr_equal(take(8 * PAGE), a);
+    assert_ptr_equal(take(9 * PAGE), c);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 0);
+}
+
+static void backed_pages_come_before_others(void **state) {
+    (void)state;
+    char *wall[4];
+    char *block[3];
+    static const size_t sizes[3] = {40 * PAGE, 20 * PAGE, 30 * PAGE};
+    for (unsigned i = 0; i < 3; i++) {
+        block[i] = take_touched(sizes[i]);
+        wall[i] = take_touched(PAGE);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        give(block[i]);
+    }
+    size_t resident = fake_resident_bytes();
+    size_t clean = counter(&page_counters.clean_taken_bytes);
+    assert_ptr_equal(take_touched(25 * PAGE), block[2]); /* the smallest that is large enough */
+    assert_ptr_equal(take_touched(35 * PAGE), block[0]);
+    assert_ptr_equal(take_touched(20 * PAGE), block[1]);
+    assert_ptr_equal(take_touched(5 * PAGE), block[0] + 35 * PAGE); /* what was left, the newest first */
+    assert_ptr_equal(take_touched(5 * PAGE), block[2] + 25 * PAGE);
+    assert_int_equal(fake_resident_bytes(), resident);
+    assert_int_equal(counter(&page_counters.clean_taken_bytes), clean);
+    give(wall[0]);
+    span_check();
+}
+
+static void backed_pages_are_used_with_those_beside_them(void **state) {
+    (void)state;
+    char *below = take_touched(10 * PAGE);
+    char *middle = take_touched(20 * PAGE);
+    char *above = take_touched(10 * PAGE);
+    char *wall = take_touched(10 * PAGE);
+    give(below);
+    purge_all();
+    give(above);
+    purge_all();
+    give(middle); /* clean, dirty, clean */
+    size_t resident = fake_resident_bytes();
+    char *block = take_touched(35 * PAGE);
+    assert_true(block <= middle && block + 35 * PAGE >= middle + 20 * PAGE);
+    assert_int_equal(fake_resident_bytes() - resident, 15 * PAGE);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 0);
+    span_check();
+    give(wall);
+}
+
+static void who_wants_many_zeros_gets_clean_pages(void **state) {
+    (void)state;
+    char *block = take_touched(4 * MIB);
+    char *wall = take_touched(PAGE);
+    give(block);
+    bool zeroed = true;
+    char *zeros = span_take(4 * MIB, PAGE, &zeroed);
+    assert_true(zeroed);
+    assert_ptr_not_equal(zeros, block);
+    zeroed = true;
+    assert_ptr_equal(span_take(MIB, PAGE, &zeroed), block); /* for few, clearing is cheaper than a fault for each page */
+    assert_false(zeroed);
+    give(wall);
+}
+
+static void grows_into_what_is_free_above(void **state) {
+    (void)state;
+    char *block = take_touched(10 * PAGE);
+    char *next = take_touched(10 * PAGE);
+    char *after = take_touched(10 * PAGE);
+    char *wall = take_touched(PAGE);
+    assert_false(span_resize((uintptr_t)block, 11 * PAGE));
+    give(after);
+    purge_all();
+    give(next); /* in the cache, before a clean one */
+    assert_false(span_resize((uintptr_t)block, 31 * PAGE));
+    assert_true(span_resize((uintptr_t)block, 25 * PAGE));
+    assert_int_equal(span_size((uintptr_t)block), 25 * PAGE);
+    assert_true(unit_all(block, 10 * PAGE, 1));
+    assert_true(span_resize((uintptr_t)block, 30 * PAGE));
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 0);
+    assert_true(span_resize((uintptr_t)block, 3 * PAGE));
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 27 * PAGE);
+    span_check();
+    give(wall);
+}
+
+static void purging_takes_the_largest_first_and_not_more_than_asked(void **state) {
+    (void)state;
+    char *small = take_touched(20 * PAGE);
+    char *wall = take_touched(PAGE);
+    char *big = take_touched(100 * PAGE);
+    char *end = take_touched(PAGE);
+    give(small);
+    give(big);
+    assert_int_equal(span_purge(64 * PAGE, 0), SPAN_DONE);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 56 * PAGE);
+    assert_true(unit_all(big, 36 * PAGE, 1)); /* its upper end went */
+    assert_true(unit_all(big + 36 * PAGE, 64 * PAGE, 0));
+    assert_int_equal(span_purge(SIZE_MAX, 1), SPAN_DONE); /* the largest but one */
+    assert_true(unit_all(small, 20 * PAGE, 0));
+    assert_int_equal(span_purge(SIZE_MAX, 1), SPAN_NOTHING);
+    fake_fail_nth(FAKE_PURGE, 1);
+    assert_int_equal(span_purge(SIZE_MAX, 0), SPAN_REFUSED);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 36 * PAGE);
+    assert_int_equal(span_purge(SIZE_MAX, 0), SPAN_DONE);
+    assert_int_equal(span_purge(SIZE_MAX, 0), SPAN_NOTHING);
+    assert_int_equal(counter(&page_counters.purged_bytes), 120 * PAGE);
+    assert_int_equal(counter(&page_counters.purge_calls), fake_calls(FAKE_PURGE) - 1);
+    give(wall);
+    give(end);
+}
+
+static char *meanwhile;
+
+static void another_thread_takes(void) {
+    meanwhile = take(20 * PAGE);
+}
+
+static void what_is_being_purged_is_nobodys(void **state) {
+    (void)state;
+    char *block = take_touched(20 * PAGE);
+    give(block);
+    fake_on_call(FAKE_PURGE, another_thread_takes);
+    assert_int_equal(span_purge(SIZE_MAX, 0), SPAN_DONE);
+    assert_ptr_not_equal(meanwhile, block);
+    assert_ptr_equal(take(20 * PAGE), block);
+    span_check();
+}
+
+static void address_space_goes_and_comes_back(void **state) {
+    (void)state;
+    char *block = take_touched(10 * MIB);
+    char *small = take_touched(PAGE);
+    give(block);
+    while (span_unmap() == SPAN_DONE) {
+    }
+    assert_true(fake_is_mapped(block, 10 * MIB)); /* dirty */
+    purge_all();
+    fake_fail_nth(FAKE_UNMAP, 1);
+    assert_int_equal(span_unmap(), SPAN_REFUSED);
+    span_check();
+    assert_int_equal(span_unmap(), SPAN_DONE);
+    assert_false(fake_is_mapped(block, PAGE));
+    span_check();
+    assert_true(unit_all(small, PAGE, 1));
+    block = take_touched(10 * MIB);
+    span_check();
+    give(block);
+    give(small);
+    purge_all();
+    while (span_unmap() == SPAN_DONE) {
+    }
+    assert_int_equal(counter(&page_counters.span_bytes), fake_mapped_bytes());
+}
+
+static void many_spans(void **state) {
+    (void)state;
+    enum { MANY = 3000 }; /* the table doubles several times */
+    static char *block[MANY];
+    for (unsigned i = 0; i < MANY; i++) {
+        if (i == 1000) {
+            fake_fail_nth(FAKE_MAP, 1); /* the table, or address space */
+        }
+        block[i] = take(PAGE * (1 + i % 3));
+    }
+    span_check();
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_int_equal(span_size((uintptr_t)block[i]), PAGE * (1 + i % 3));
+    }
+    for (unsigned i = 0; i < MANY; i += 2) {
+        give(block[i]);
+    }
+    span_check();
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_int_equal(span_size((uintptr_t)block[i]), i % 2 ? PAGE * (1 + i % 3) : 0);
+    }
+    for (unsigned i = 1; i < MANY; i += 2) {
+        give(block[i]);
+    }
+    span_check();
+    assert_int_equal(counter(&page_counters.large_count), 0);
+}
+
+static void mappings_are_few_and_shrink_to_what_is_needed(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        (void)take(20 * PAGE);
+    }
+    assert_true(fake_calls(FAKE_MAP) < 50);
+    bool zeroed = false;
+    fake_fail_from(FAKE_MAP, 1);
+    while (span_take(20 * PAGE, PAGE, &zeroed)) {
+    }
+    fake_fail_nth(FAKE_MAP, 1); /* no room for a large step */
+    assert_non_null(span_take(20 * PAGE, PAGE, &zeroed));
+    span_check();
+}
+
+static void huge_pages_as_the_option_says(void **state) {
+    (void)state;
+    char *first = take(2 * MIB);
+    assert_int_equal(fake_huge_pages_at(first), -1);
+    assert_true(option_set(OPTION_huge_start, MIB));
+    char *second = take(2 * MIB);
+    assert_int_equal(fake_huge_pages_at(second), 1);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(follows_a_model),
+    cmocka_unit_test(follows_a_model_with_pages_of_64_kib),
+    cmocka_unit_test(not_a_span),
+    cmocka_unit_test(says_what_contains_an_address),
+    cmocka_unit_test(the_newest_of_the_same_size_comes_first),
+    cmocka_unit_test(backed_pages_come_before_others),
+    cmocka_unit_test(backed_pages_are_used_with_those_beside_them),
+    cmocka_unit_test(who_wants_many_zeros_gets_clean_pages),
+    cmocka_unit_test(grows_into_what_is_free_above),
+    cmocka_unit_test(purging_takes_the_largest_first_and_not_more_than_asked),
+    cmocka_unit_test(what_is_being_purged_is_nobodys),
+    cmocka_unit_test(address_space_goes_and_comes_back),
+    cmocka_unit_test(many_spans),
+    cmocka_unit_test(mappings_are_few_and_shrink_to_what_is_needed),
+    cmocka_unit_test(huge_pages_as_the_option_says),
+};
+UNIT_MAIN(tests)

@@ -1,0 +1,258 @@
+/*
+ * Purpose: tests of platform/linux/linux.c, the contract of platform.h asked of the kernel itself. Linked with the core over the real
+ * platform, so without what unit.h gives.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "platform/platform.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MIB = 1 << 20 };
+
+static bool all_zero(const char *memory, size_t size) {
+    return memory[0] == 0 && memcmp(memory, memory + 1, size - 1) == 0;
+}
+
+static void maps_zeroed_aligned_memory(void **state) {
+    (void)state;
+    assert_int_equal(platform_page_size(), sysconf(_SC_PAGESIZE));
+    for (size_t align = platform_page_size(); align <= (size_t)256 * MIB; align *= 4) {
+        char *first = platform_map(MIB, align);
+        char *second = platform_map(MIB, align);
+        assert_true(first && second);
+        assert_int_equal((uintptr_t)first % align, 0);
+        assert_int_equal((uintptr_t)second % align, 0);
+        assert_true(all_zero(first, MIB));
+        assert_true(platform_unmap(first, MIB));
+        assert_true(platform_unmap(second, MIB));
+    }
+}
+
+/* What was mapped around an aligned range to find it is gone again: the address just behind can be had. */
+static void leaves_nothing_else_mapped(void **state) {
+    (void)state;
+    size_t page = platform_page_size();
+    char *memory = platform_map(MIB, 64 * MIB);
+    assert_non_null(memory);
+    assert_false(platform_purge(memory - page, page));
+    assert_false(platform_purge(memory + MIB, page));
+    assert_true(platform_unmap(memory, MIB));
+    assert_false(platform_purge(memory, MIB));
+}
+
+static void refuses_what_cannot_be(void **state) {
+    (void)state;
+    errno = 4711;
+    assert_null(platform_map((size_t)1 << 60, platform_page_size()));
+    assert_null(platform_map(MIB, (size_t)1 << 62));
+    assert_false(platform_unmap((void *)(platform_page_size() + 1), platform_page_size()));
+    assert_int_equal(errno, 4711);
+}
+
+static void purged_pages_read_as_zeros(void **state) {
+    (void)state;
+    size_t page = platform_page_size();
+    char *memory = platform_map(4 * page, page);
+    assert_non_null(memory);
+    platform_huge_pages(memory, 4 * page, false);
+    platform_huge_pages(memory, 4 * page, true);
+    memset(memory, 7, 4 * page);
+    assert_true(platform_purge(memory + page, 2 * page));
+    assert_int_equal(memory[page - 1], 7);
+    assert_int_equal(memory[3 * page], 7);
+    assert_true(all_zero(memory + page, 2 * page));
+    assert_true(platform_unmap(memory, 4 * page));
+}
+
+static void mappings_grow_shrink_and_move(void **state) {
+    (void)state;
+    size_t page = platform_page_size();
+    char *memory = platform_map(8 * page, page);
+    assert_non_null(memory);
+    memset(memory, 7, 8 * page);
+    assert_true(platform_unmap(memory + 4 * page, page)); /* room for nothing behind the first half */
+    char *blocker = memory + 5 * page;
+    assert_null(platform_remap(memory, 4 * page, 16 * page, false));
+    char *moved = platform_remap(memory, 4 * page, 16 * page, true);
+    assert_non_null(moved);
+    assert_int_equal(moved[4 * page - 1], 7);
+    assert_true(all_zero(moved + 4 * page, 12 * page));
+    assert_ptr_equal(platform_remap(moved, 16 * page, page, false), moved);
+    assert_true(platform_unmap(moved, page));
+    assert_true(platform_unmap(blocker, 3 * page));
+}
+
+static _Atomic(uint32_t) word;
+
+static void *wake_later(void *context) {
+    usleep(50000);
+    store_relaxed(&word, 1);
+    platform_wake_one(&word);
+    return context;
+}
+
+static void waits_until_woken(void **state) {
+    (void)state;
+    pthread_t thread;
+    platform_wait(&word, 1); /* another value: comes back at once */
+    assert_int_equal(pthread_create(&thread, NULL, wake_later, NULL), 0);
+    while (load_relaxed(&word) == 0) {
+        platform_wait(&word, 0);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_false(platform_single_threaded());
+    platform_pause();
+}
+
+static void *tell_id(void *id) {
+    *(uint32_t *)id = platform_thread_id();
+    return NULL;
+}
+
+static void knows_processors_threads_and_itself(void **state) {
+    (void)state;
+    cpu_set_t set;
+    assert_int_equal(sched_getaffinity(0, sizeof set, &set), 0);
+    assert_int_equal(platform_cpu_count(), CPU_COUNT(&set));
+    unsigned cpu = CPU_SETSIZE;
+    unsigned node = CPU_SETSIZE;
+    platform_where(&cpu, &node);
+    assert_true(cpu < CPU_SETSIZE && node < CPU_SETSIZE);
+    assert_int_equal(platform_process_id(), getpid());
+    assert_int_equal(platform_thread_id(), syscall(SYS_gettid));
+    uint32_t other = 0;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, tell_id, &other), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(other != 0 && other != platform_thread_id());
+    assert_false(platform_secure_start());
+}
+
+static void files_are_the_owners_alone_and_no_links(void **state) {
+    (void)state;
+    char directory[] = "/tmp/collam-unit-XXXXXX", path[64], link[64], text[16] = "";
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/file", directory);
+    snprintf(link, sizeof link, "%s/link", directory);
+    mode_t mask = umask(0);
+    int file = platform_create_file(path);
+    umask(mask);
+    assert_true(file >= 0);
+    platform_write(file, "too long", 8);
+    platform_close(file);
+    assert_int_equal(close(file), -1); /* it is closed */
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0600);
+    assert_true((file = platform_create_file(path)) >= 0); /* begins anew */
+    platform_write(file, "short", 5);
+    platform_close(file);
+    assert_true((file = open(path, O_RDONLY)) >= 0);
+    assert_int_equal(read(file, text, sizeof text), 5);
+    assert_string_equal(text, "short");
+    close(file);
+    assert_int_equal(symlink(path, link), 0);
+    assert_int_equal(platform_create_file(link), -1);
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(platform_create_file("/nowhere/at/all"), -1);
+    assert_int_equal(rmdir(directory), 0);
+}
+
+static int ends[2];
+static volatile sig_atomic_t alarms;
+
+static void on_alarm(int number) {
+    (void)number;
+    alarms++;
+}
+
+static void *read_late(void *context) {
+    size_t *got = context;
+    char text[4096];
+    ssize_t part;
+    sigset_t alarm_only;
+    sigemptyset(&alarm_only);
+    sigaddset(&alarm_only, SIGALRM);
+    pthread_sigmask(SIG_BLOCK, &alarm_only, NULL);
+    while (alarms < 3) {
+        usleep(1000);
+    }
+    while ((part = read(ends[0], text, sizeof text)) > 0) {
+        *got += (size_t)part;
+    }
+    return NULL;
+}
+
+/* A pipe takes a part, a signal interrupts the wait for room: all of it arrives nevertheless. */
+static void writes_all_of_it(void **state) {
+    (void)state;
+    enum { SIZE = MIB };
+    char *text = malloc(SIZE);
+    assert_non_null(text);
+    memset(text, 'x', SIZE);
+    assert_int_equal(pipe(ends), 0);
+    struct sigaction action = {.sa_handler = on_alarm};
+    struct itimerval often = {{0, 5000}, {0, 5000}}, never = {{0, 0}, {0, 0}};
+    assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+    size_t got = 0;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, read_late, &got), 0);
+    setitimer(ITIMER_REAL, &often, NULL);
+    platform_write(ends[1], text, SIZE);
+    while (alarms < 3) {
+        usleep(1000);
+    }
+    setitimer(ITIMER_REAL, &never, NULL);
+    platform_close(ends[1]);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(got, SIZE);
+    close(ends[0]);
+    platform_write(-1, text, SIZE); /* gives up where nothing can be written */
+    free(text);
+}
+
+static void ends_as_abort_does(void **state) {
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        platform_abort();
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(maps_zeroed_aligned_memory),
+        cmocka_unit_test(leaves_nothing_else_mapped),
+        cmocka_unit_test(refuses_what_cannot_be),
+        cmocka_unit_test(purged_pages_read_as_zeros),
+        cmocka_unit_test(mappings_grow_shrink_and_move),
+        cmocka_unit_test(waits_until_woken),
+        cmocka_unit_test(knows_processors_threads_and_itself),
+        cmocka_unit_test(files_are_the_owners_alone_and_no_links),
+        cmocka_unit_test(writes_all_of_it),
+        cmocka_unit_test(ends_as_abort_does),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
