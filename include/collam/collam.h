@@ -108,7 +108,7 @@ struct collam_stats {
     size_t live_blocks;     /* blocks in the program's hands */
     size_t live_bytes;      /* their usable bytes: small + large + direct + guarded */
     size_t small_bytes;     /* in slabs (up to 32 KiB each) */
-    size_t large_bytes;     /* in runs of pages (up to 1 MiB each) */
+    size_t large_bytes;     /* in spans of pages (up to 32 MiB each) */
     size_t direct_bytes;    /* in mappings of their own */
     size_t cached_bytes;    /* free blocks in the magazines of threads */
     size_t slab_free_bytes; /* free blocks in slabs */

@@ -1,6 +1,6 @@
 /*
  * Purpose: see fork.h.
- * Layer: api. Owner: the thread that forks holds every lock from before_fork to after_fork. State: one flag.
+ * Layer: api. Owner: the thread that forks holds every lock from before_fork to after_fork. State: two flags.
  *
  * Who calls fork_watch first:
  *   first.c       an executable linked with the archive, before the constructors of all libraries
@@ -24,8 +24,17 @@
 /* Relaxed: only says who registers; a library's constructor may have started threads. */
 static _Atomic(bool) watched;
 
+/* A signal handler forks, and interrupted the allocator. To take the locks would be to wait for its own thread. Without them the child is
+ * still an exact copy of that thread, which finishes in both what it had begun; of other threads the child may only do what POSIX calls
+ * async-signal-safe, which does not allocate. */
+static __thread bool forks_within __attribute__((tls_model("initial-exec")));
+
 /* Every lock, in rank order, so that the child finds all data whole. */
 static void before_fork(void) {
+    forks_within = lock_caller_holds_any();
+    if (forks_within) {
+        return;
+    }
     heap_fork_take();
     bin_fork_take();
     chunk_fork_take();
@@ -39,6 +48,9 @@ static void before_fork(void) {
 
 /* In parent and child alike: the thread that forked holds every lock and gives it back. */
 static void after_fork(void) {
+    if (forks_within) {
+        return;
+    }
     lock_fork_end();
     quarantine_fork_give();
     guarded_fork_give();

@@ -21,4 +21,7 @@
 #define cas_relaxed(p, expected, v)                                                                                                        \
     atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_relaxed, memory_order_relaxed)
 
+/* The compiler keeps what stands before it before what stands after it, for a signal handler of the same thread. No instruction. */
+#define fence_against_signals() atomic_signal_fence(memory_order_seq_cst)
+
 #endif

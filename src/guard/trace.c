@@ -78,7 +78,7 @@ static void read_line(struct maps *maps) {
         return;
     }
     uintptr_t end = parse_hex(&at);
-    bool executable = at[0] == ' ' && at[1] && at[2] && at[3] == 'x';
+    bool executable = at[0] == ' ' && at[1] == 'r' && at[2] && at[3] == 'x';
     while (*at && *at != '/' && *at != '[') {
         at++;
     }
@@ -133,11 +133,25 @@ static const struct module *module_of(uintptr_t address) {
     return NULL;
 }
 
+/* Code before the address; where the system does not read for us, straight from the mapping it was just told to be in. */
+static bool read_code(const struct module *module, uintptr_t address, void *code, size_t size) {
+    if (fault_read_memory(address - size, code, size) == size) {
+        return true;
+    }
+    if (address - module->begin < size) {
+        return false;
+    }
+    for (size_t i = 0; i < size; i++) {
+        ((unsigned char *)code)[i] = ((const volatile unsigned char *)(address - size))[i];
+    }
+    return true;
+}
+
 /* True when the instruction before the address is a call. */
-static bool follows_call(uintptr_t address) {
+static bool follows_call(const struct module *module, uintptr_t address) {
 #if defined(__x86_64__)
     unsigned char code[7];
-    if (fault_read_memory(address - sizeof code, code, sizeof code) != sizeof code) {
+    if (!read_code(module, address, code, sizeof code)) {
         return false;
     }
     /* call to a relative address, or (ff /2) through a register or memory: 2, 3, 4, 6 or 7 bytes long */
@@ -146,7 +160,7 @@ static bool follows_call(uintptr_t address) {
            (code[0] == 0xff && (code[1] & 0x38) == 0x10);
 #else
     uint32_t code;
-    if (address % sizeof code || fault_read_memory(address - sizeof code, &code, sizeof code) != sizeof code) {
+    if (address % sizeof code || !read_code(module, address, &code, sizeof code)) {
         return false;
     }
     return (code & 0xfc000000) == 0x94000000 || (code & 0xfffffc1f) == 0xd63f0000;
@@ -188,7 +202,7 @@ void trace_print(const char *title, const struct trace *trace, uintptr_t code) {
     for (uint32_t i = 0; i < trace->count && frames < FRAMES_MAX; i++) {
         uintptr_t address = trace->words[i];
         const struct module *module = module_of(address);
-        if (module && !(own_library && module == own) && follows_call(address)) {
+        if (module && !(own_library && module == own) && follows_call(module, address)) {
             print_frame(address, module);
             frames++;
         }

@@ -116,12 +116,14 @@ static size_t bytes_free(struct bin *bin, unsigned class_index) {
 static unsigned claim_elsewhere(unsigned own, unsigned class_index, size_t but, void **end, unsigned want) {
     unsigned got = 0;
     unsigned count = shard_count();
-    for (unsigned i = 1; i < 2 * count && got == 0; i++) { /* once round among those of this memory node, then among the others */
-        unsigned shard = (own + i) % count;
-        struct bin *bin = &shards[shard].bins[class_index];
-        if (shard_is_near(own, shard) == (i < count) && bytes_free(bin, class_index) > but && lock_try(&bin->lock, LOCK_BIN)) {
-            got = claim_listed(bin, end, want);
-            lock_give(&bin->lock, LOCK_BIN);
+    for (int far = 0; far < 2; far++) { /* first those of this memory node, then the others */
+        for (unsigned i = 1; i < count && got == 0; i++) {
+            unsigned shard = own + i < count ? own + i : own + i - count;
+            struct bin *bin = &shards[shard].bins[class_index];
+            if (shard_is_near(own, shard) == (far == 0) && bytes_free(bin, class_index) > but && lock_try(&bin->lock, LOCK_BIN)) {
+                got = claim_listed(bin, end, want);
+                lock_give(&bin->lock, LOCK_BIN);
+            }
         }
     }
     return got;

@@ -12,7 +12,7 @@
 #include "platform/lock.h"
 #include "platform/platform.h"
 
-enum { REBALANCE_AFTER = 32, STREAK = 7, SLOTS_MIN_SHIFT = 3 };
+enum { REBALANCE_AFTER = 32, STREAK = 7, SLOTS_MIN_SHIFT = 3, FULL_SHARES = 32 };
 
 /* Empty and full at once. */
 static void *nothing[3] = {NULL, NULL, MAGAZINE_END};
@@ -29,6 +29,7 @@ static struct lock heaps_lock;
 static struct heap *all_heaps;
 static struct heap *idle_heaps;
 static unsigned heaps_made;
+static _Atomic(unsigned) heaps_in_use;   /* written under the lock, read relaxed as a hint */
 static _Atomic(bool) watch_everybody;    /* relaxed: concerns heaps made afterwards */
 static _Atomic(unsigned) flush_requests; /* relaxed: who sees a request late obeys it late */
 
@@ -122,6 +123,7 @@ struct heap *heap_of_thread(void) {
     }
     if (heap) {
         heap_init(heap);
+        store_relaxed(&heaps_in_use, load_relaxed(&heaps_in_use) + 1);
     }
     lock_give(&heaps_lock, LOCK_HEAPS);
     if (heap == NULL) {
@@ -245,6 +247,17 @@ static COLD void rebalance(struct heap *heap, const char *call) {
     heap->active = 0;
 }
 
+/* What the magazines of one heap may hold: as the option says while there are few threads; many share what FULL_SHARES of them may have,
+ * down to an eighth each. */
+static size_t cache_bytes_max(void) {
+    size_t share = option_get(OPTION_magazine_bytes);
+    unsigned heaps = load_relaxed(&heaps_in_use);
+    if (heaps <= FULL_SHARES) {
+        return share;
+    }
+    return heaps < 8 * FULL_SHARES ? share / heaps * FULL_SHARES : share / 8;
+}
+
 /* Twice the capacity, within the limits of class and heap; or the first one. True when it grew. */
 static bool grow(struct heap *heap, unsigned class_index, const char *call) {
     unsigned capacity = capacity_of(heap, class_index);
@@ -255,7 +268,7 @@ static bool grow(struct heap *heap, unsigned class_index, const char *call) {
     }
     unsigned wanted = capacity ? 2 * capacity + 2 : CAPACITY_FIRST;
     wanted = wanted < limit ? wanted : limit;
-    if (capacity == 0 || heap->capacity_bytes + (wanted - capacity) * size_classes[class_index].size <= option_get(OPTION_magazine_bytes)) {
+    if (capacity == 0 || heap->capacity_bytes + (wanted - capacity) * size_classes[class_index].size <= cache_bytes_max()) {
         return set_capacity(heap, class_index, wanted);
     }
     if (++heap->denials >= REBALANCE_AFTER) {
@@ -379,6 +392,7 @@ void heap_end_of_thread(void) {
     heap_init(heap);
     heap->next_idle = idle_heaps;
     idle_heaps = heap;
+    store_relaxed(&heaps_in_use, load_relaxed(&heaps_in_use) - 1);
     lock_give(&heaps_lock, LOCK_HEAPS);
 }
 

@@ -8,7 +8,7 @@
  *
  * Whoever makes the heap grow asks limit_admits first, which compares two numbers. When the ceiling is reached the request fails as if
  * the system had refused it; the front then calls limit_look with no lock held, which finds out how things are, moves the ceiling, and
- * says what is to be done. docs/decisions/0007-limits.md says what counts, and why.
+ * says what is to be done. docs/decisions/0012-limits.md says what counts, and why.
  */
 #ifndef COLLAM_PAGES_LIMIT_H
 #define COLLAM_PAGES_LIMIT_H

@@ -29,6 +29,14 @@ bool page_map_prepare(uintptr_t address, void *memory, bool *used) {
     return true;
 }
 
+void page_map_clean(uintptr_t chunk_base) {
+    enum { BYTES = CHUNK_SIZE >> WORD_SHIFT << 3 };
+    if (BYTES % platform_page_size() == 0) {
+        /* The bits are all zero, so it does not matter whether the system does it. */
+        (void)platform_purge(page_map_region(chunk_base) + region_index(chunk_base, WORD_SHIFT), BYTES);
+    }
+}
+
 void page_map_set_chunk(uintptr_t address, struct chunk *chunk) {
     store_release(&region_head(page_map_region(address))->chunks[region_index(address, CHUNK_SHIFT)], chunk);
 }

@@ -56,6 +56,7 @@ typedef _Atomic(uint64_t) bitmap_word;
 struct region_head {
     class_byte class_of_unit[REGION_UNITS];
     _Atomic(struct chunk *) chunks[REGION_CHUNKS];
+    unsigned char unused[UNIT_SIZE - REGION_UNITS - REGION_CHUNKS * sizeof(void *)]; /* the bits begin with an OS page, whatever its size */
 };
 
 struct region {
@@ -63,14 +64,14 @@ struct region {
     bitmap_word out[REGION_WORDS];
 };
 
-/* Whole OS pages, whatever their size. */
-enum { REGION_BYTES = (sizeof(struct region) + UNIT_SIZE - 1) / UNIT_SIZE * UNIT_SIZE };
+enum { REGION_BYTES = sizeof(struct region) };
 
 struct page_map {
     struct region_head nothing; /* never written: reading it maps the kernel's shared zero page only */
     _Atomic(uintptr_t) root[PAGE_MAP_ROOTS];
 };
 
+_Static_assert(sizeof(struct region_head) == UNIT_SIZE, "whole OS pages");
 _Static_assert(offsetof(struct region, out) == sizeof(struct region_head), "the head lies right before the bits");
 _Static_assert(offsetof(struct page_map, root) == sizeof(struct region_head), "the head lies right before the roots");
 
@@ -142,6 +143,8 @@ ALWAYS_INLINE struct chunk *page_map_chunk(uintptr_t address) {
 /* Makes the region of the address exist. False when there is no memory for it, or the address is out of range. `memory` may hold
  * REGION_BYTES of fresh zeros to be used (NULL: one is mapped); *used tells whether it was. Chunk lock. */
 bool page_map_prepare(uintptr_t address, void *memory, bool *used);
+/* Gives back what backs the bits of a chunk. No slab is in the chunk, and none can be made in it meanwhile. No lock needed. */
+void page_map_clean(uintptr_t chunk_base);
 /* Chunk lock; the region exists. */
 void page_map_set_chunk(uintptr_t address, struct chunk *chunk);
 void page_map_set_class(uintptr_t address, unsigned class_index);

@@ -10,6 +10,7 @@
 #include "pages/counters.h"
 #include "pages/direct.h"
 #include "pages/limit.h"
+#include "pages/page_map.h"
 #include "pages/span.h"
 #include "platform/platform.h"
 
@@ -29,6 +30,9 @@ static _Atomic(size_t) clean_before;
  * the gap between what is live and a little more than was live at their peak, but no more than what is live. */
 static size_t swing_limit(void) {
     size_t most = option_get(OPTION_swing_max);
+    if (most == 0) {
+        return 0; /* who wants no swing wants none */
+    }
     size_t share = page_live_bytes() >> SWING_SHIFT;
     size_t large = load_relaxed(&page_counters.large_bytes);
     size_t peak = load_relaxed(&page_counters.large_peak_bytes);
@@ -50,7 +54,7 @@ size_t purge_budget(void) {
     return limit_budget(share > least ? share : least);
 }
 
-/* The peak that counts was not long ago: what goes back takes a quarter of its size off what lies above live memory. */
+/* The peak that counts was not long ago: what goes back takes an eighth of its size off what lies above live memory. */
 static void lower_peak(size_t given) {
     size_t large = load_relaxed(&page_counters.large_bytes);
     size_t peak = load_relaxed(&page_counters.large_peak_bytes);
@@ -85,6 +89,16 @@ static bool purge_run(struct chunk *chunk, unsigned start, unsigned count) {
     return platform_purge(chunk->base + ((size_t)start << SLICE_SHIFT), (size_t)count << SLICE_SHIFT);
 }
 
+/* The chunk is on no list. Its bits go first: once the addresses are free, another thread's next chunk may lie there. */
+static bool unmap(struct chunk *chunk) {
+    page_map_clean((uintptr_t)chunk->base);
+    if (!platform_unmap(chunk->base, CHUNK_SIZE)) {
+        return false;
+    }
+    chunk_forget(chunk);
+    return true;
+}
+
 static enum span_result purge_chunk(void) {
     struct chunk *chunk;
     unsigned start;
@@ -93,8 +107,7 @@ static enum span_result purge_chunk(void) {
     if (!chunk_take_dirty(&chunk, &start, &count, &whole)) {
         return SPAN_NOTHING;
     }
-    if (whole && platform_unmap(chunk->base, CHUNK_SIZE)) {
-        chunk_forget(chunk);
+    if (whole && unmap(chunk)) {
         return SPAN_DONE;
     }
     if (chunk_stop_huge(chunk)) {
@@ -111,11 +124,10 @@ static bool unmap_all(void) {
     bool any = false;
     struct chunk *chunk;
     while ((chunk = chunk_take_empty()) != NULL) {
-        if (!platform_unmap(chunk->base, CHUNK_SIZE)) {
+        if (!unmap(chunk)) {
             chunk_return_slices(chunk, 0, CHUNK_SLICES, false); /* others may have dirtied it since it was purged */
             break;
         }
-        chunk_forget(chunk);
         any = true;
     }
     while (span_unmap() == SPAN_DONE) {

@@ -11,20 +11,26 @@ enum { FREE = 0, HELD = 1, WAITED = 2, SPINS = 64 };
 /* True in the one thread that holds every lock around a fork. Thread-local, so the child's only thread inherits it. */
 static __thread bool holds_all __attribute__((tls_model("initial-exec")));
 
-static __thread uint32_t ranks_held __attribute__((tls_model("initial-exec")));
+/* Locks of each rank that this thread holds, is about to take or has just given, a byte each. Written before a lock is taken and after it
+ * is given, so that a signal handler never finds less than is held. */
+static __thread uint64_t ranks_held __attribute__((tls_model("initial-exec")));
+
+enum { RANK_BITS = 8 };
+_Static_assert((LOCK_META + 1) * RANK_BITS <= 64, "a byte for each rank");
+
+/* True when a thread that asks for this rank may wait: it holds no such lock and none of a higher rank. */
+static bool may_wait(uint64_t held, enum lock_rank rank) {
+    return held >> (rank * RANK_BITS) == 0;
+}
 
 static void note_taken(enum lock_rank rank) {
-    if (debug_checks) {
-        CHECK((ranks_held >> rank) == 0);
-        ranks_held |= 1u << rank;
-    }
+    ranks_held += (uint64_t)1 << (rank * RANK_BITS);
+    fence_against_signals();
 }
 
 static void note_given(enum lock_rank rank) {
-    if (debug_checks) {
-        CHECK(ranks_held & (1u << rank));
-        ranks_held &= ~(1u << rank);
-    }
+    fence_against_signals();
+    ranks_held -= (uint64_t)1 << (rank * RANK_BITS);
 }
 
 static bool grab(struct lock *lock) {
@@ -53,20 +59,28 @@ static NOINLINE void wait_for(struct lock *lock) {
 }
 
 void lock_take(struct lock *lock, enum lock_rank rank) {
+    uint64_t held = ranks_held;
+    ASSERT(may_wait(held, rank));
+    note_taken(rank);
     if (UNLIKELY(!grab(lock))) {
         if (holds_all) {
+            note_given(rank);
             return;
         }
+        /* Who holds this lock may be this thread, or wait for one that this thread holds. The code above never asks for a lock in that
+         * order: a signal handler allocates, and interrupted the allocator. */
+        CHECK(may_wait(held, rank) && "a signal handler may not allocate while it interrupts the allocator");
         wait_for(lock);
     }
-    note_taken(rank);
 }
 
 bool lock_try(struct lock *lock, enum lock_rank rank) {
+    ASSERT(may_wait(ranks_held, rank));
+    note_taken(rank);
     if (UNLIKELY(!grab(lock))) {
+        note_given(rank);
         return holds_all;
     }
-    note_taken(rank);
     return true;
 }
 
@@ -74,14 +88,17 @@ void lock_give(struct lock *lock, enum lock_rank rank) {
     if (UNLIKELY(holds_all)) {
         return;
     }
-    note_given(rank);
+    ASSERT((ranks_held >> (rank * RANK_BITS)) & ((1u << RANK_BITS) - 1));
     if (platform_single_threaded()) {
         store_relaxed(&lock->word, FREE);
-        return;
-    }
-    if (UNLIKELY(exchange_release(&lock->word, FREE) == WAITED)) { /* pairs with the acquires above */
+    } else if (UNLIKELY(exchange_release(&lock->word, FREE) == WAITED)) { /* pairs with the acquires above */
         platform_wake_one(&lock->word);
     }
+    note_given(rank);
+}
+
+bool lock_caller_holds_any(void) {
+    return ranks_held != 0;
 }
 
 void lock_fork_begin(void) {

@@ -6,7 +6,8 @@
  * the lock is seen by the next holder. While the process has one thread the same words are written without atomic instructions.
  *
  * Ranks: a thread takes locks in rising order only; debug builds check it (see enum lock_rank). Locks of one rank are taken together
- * only by fork, in address order.
+ * only by fork, in address order. Every build checks it before it waits, so that a signal handler that allocates while it interrupts the
+ * allocator ends the process instead of waiting for its own thread.
  *
  * Fork: the thread that forks takes every lock (lock_fork_begin .. lock_fork_end). Until it lets go, lock and unlock by that same
  * thread are no-ops, so that other fork handlers may still allocate.
@@ -27,6 +28,9 @@ void lock_take(struct lock *lock, enum lock_rank rank);
 /* Takes the lock if that needs no waiting. */
 bool lock_try(struct lock *lock, enum lock_rank rank);
 void lock_give(struct lock *lock, enum lock_rank rank);
+
+/* True when this is a signal handler that interrupted the calling thread while it held a lock (or was about to, or just had). */
+bool lock_caller_holds_any(void);
 
 /* Called with every lock held, by the thread that is about to fork; and again in parent and child. */
 void lock_fork_begin(void);

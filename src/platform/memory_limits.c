@@ -1,12 +1,14 @@
 /*
  * Purpose: see memory_limits.h.
- * Layer: platform. Reads /proc and the control group files line by line into a buffer on the stack.
+ * Layer: platform. Reads /proc and the control group files line by line into a buffer on the stack. State: where the groups are mounted,
+ * written once.
  */
 #include "platform/memory_limits.h"
+#include "base/atomic.h"
 #include "base/fmt.h"
 #include "platform/platform.h"
 
-enum { LINE_MAX_KEPT = 768, NUMBER_MAX = 32, NAME_MAX_KEPT = 40 };
+enum { LINE_MAX_KEPT = 640, NUMBER_MAX = 32, NAME_MAX_KEPT = 40 };
 
 /* --- lines and words ------------------------------------------------------------------------------------------------------ */
 
@@ -14,7 +16,7 @@ struct reader {
     int descriptor;
     size_t from;
     size_t until;
-    char buffer[512];
+    char buffer[256];
 };
 
 static bool reader_open(struct reader *reader, const char *path) {
@@ -162,64 +164,108 @@ static bool is_memory_mount(const char *line, int version) {
     return starts_with(type, "cgroup ") && lists_word(after(type, ' ', 2), ' ', "memory");
 }
 
-/* Where the hierarchy is mounted, and which of its directories stands there. */
-static void find_mount(int version, char *root, char *mounted, size_t capacity) {
+/* Where a hierarchy is mounted, and which of its directories stands there. */
+struct mount {
+    char root[GROUP_PATH_MAX];
+    char mounted[GROUP_PATH_MAX];
+};
+
+static void find_mount(int version, struct mount *mount) {
     struct reader reader;
     char line[LINE_MAX_KEPT];
     bool found = false;
     if (reader_open(&reader, "/proc/self/mountinfo")) {
         while (!found && reader_line(&reader, line, sizeof line)) {
-            found = is_memory_mount(line, version) && copy_field(after(line, ' ', 3), root, capacity) &&
-                    copy_field(after(line, ' ', 4), mounted, capacity);
+            found = is_memory_mount(line, version) && copy_field(after(line, ' ', 3), mount->root, sizeof mount->root) &&
+                    copy_field(after(line, ' ', 4), mount->mounted, sizeof mount->mounted);
         }
         platform_close(reader.descriptor);
     }
     if (!found) { /* the usual places */
         struct fmt out;
-        fmt_start(&out, root, capacity);
+        fmt_start(&out, mount->root, sizeof mount->root);
         fmt_char(&out, '/');
-        fmt_start(&out, mounted, capacity);
+        fmt_start(&out, mount->mounted, sizeof mount->mounted);
         fmt_text(&out, version == 2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory");
     }
 }
 
-void memory_group_find(struct memory_group *group) {
-    char path[GROUP_PATH_MAX];
-    char root[GROUP_PATH_MAX];
-    group->path[0] = '\0';
-    group->mounted = 0;
-    group->version = find_path(path, sizeof path);
-    if (group->version == 0) {
-        return;
-    }
-    find_mount(group->version, root, group->path, sizeof group->path);
+static void find_group(int version, const char *path, const struct mount *mount, struct memory_group *group) {
+    struct fmt out;
+    fmt_start(&out, group->path, sizeof group->path);
+    fmt_text(&out, mount->mounted);
+    group->version = version;
     group->mounted = length_of(group->path);
-    size_t hidden = length_of(root) == 1 ? 0 : length_of(root); /* the part of the path that is above what is mounted */
-    bool below = starts_with(path, root) && (path[hidden] == '/' || path[hidden] == '\0') && !starts_with(path, "/..");
+    size_t hidden = length_of(mount->root) == 1 ? 0 : length_of(mount->root); /* the part of the path that is above what is mounted */
+    bool below = starts_with(path, mount->root) && (path[hidden] == '/' || path[hidden] == '\0') && !starts_with(path, "/..");
     const char *rest = below ? path + hidden : "";
     if (rest[0] && rest[1] && group->mounted + length_of(rest) < sizeof group->path) {
-        struct fmt out = {group->path, sizeof group->path, group->mounted};
         fmt_text(&out, rest);
+    }
+}
+
+static void no_group(struct memory_group *group) {
+    group->version = 0;
+    group->mounted = 0;
+    group->path[0] = '\0';
+}
+
+void memory_group_find(struct memory_group *group) {
+    char path[GROUP_PATH_MAX];
+    struct mount mount;
+    int version = find_path(path, sizeof path);
+    no_group(group);
+    if (version) {
+        find_mount(version, &mount);
+        find_group(version, path, &mount, group);
+    }
+}
+
+/* The list of mounts may be long (a machine with many containers), and where groups are does not change: it is read once. Whoever comes
+ * while it is being written reads for himself. */
+enum { UNKNOWN = 0, BEING_WRITTEN = -1 };
+static struct mount known_mount;
+static _Atomic(int) known_version;
+
+static void find_group_again(struct memory_group *group) {
+    char path[GROUP_PATH_MAX];
+    int version = find_path(path, sizeof path);
+    no_group(group);
+    if (version == 0) {
+        return;
+    }
+    int known = load_acquire(&known_version); /* pairs with the release below: who sees a version sees the mount */
+    if (known == UNKNOWN && cas_relaxed(&known_version, &known, BEING_WRITTEN)) {
+        find_mount(version, &known_mount);
+        store_release(&known_version, version); /* pairs with the acquire above */
+        known = version;
+    }
+    if (known == version) {
+        find_group(version, path, &known_mount, group);
+    } else {
+        memory_group_find(group);
     }
 }
 
 /* --- one group ---------------------------------------------------------------------------------------------------------------- */
 
-static bool open_in(struct reader *reader, const char *directory, const char *name) {
-    char path[GROUP_PATH_MAX + NAME_MAX_KEPT];
-    struct fmt out;
-    fmt_start(&out, path, sizeof path);
-    fmt_text(&out, directory);
+/* Opens a file of the directory. The path has room for its name, which is put behind it for a moment: stacks may be small. */
+static bool open_in(struct reader *reader, struct memory_group *group, const char *name) {
+    size_t length = length_of(group->path);
+    struct fmt out = {group->path, sizeof group->path, length};
     fmt_char(&out, '/');
     fmt_text(&out, name);
-    return reader_open(reader, path);
+    bool whole = fmt_length(&out) + 1 < sizeof group->path;
+    bool opened = whole && reader_open(reader, group->path);
+    group->path[length] = '\0';
+    return opened;
 }
 
 /* The number a file holds; SIZE_MAX: none, "max", or no such file. */
-static size_t number_in(const char *directory, const char *name) {
+static size_t number_in(struct memory_group *group, const char *name) {
     struct reader reader;
     char line[NUMBER_MAX];
-    if (!open_in(&reader, directory, name)) {
+    if (!open_in(&reader, group, name)) {
         return SIZE_MAX;
     }
     bool any = reader_line(&reader, line, sizeof line);
@@ -228,18 +274,18 @@ static size_t number_in(const char *directory, const char *name) {
 }
 
 /* Bytes of the group that the kernel takes back before it ends a process: pages of files, and caches of its own. */
-static size_t reclaimable_in(const char *directory, int version) {
+static size_t reclaimable_in(struct memory_group *group) {
     static const char *const counted[2][3] = {{"total_inactive_file ", "total_active_file ", NULL},
                                               {"inactive_file ", "active_file ", "slab_reclaimable "}};
     struct reader reader;
     char line[2 * NAME_MAX_KEPT];
     size_t sum = 0;
-    if (!open_in(&reader, directory, "memory.stat")) {
+    if (!open_in(&reader, group, "memory.stat")) {
         return 0;
     }
     while (reader_line(&reader, line, sizeof line)) {
         for (unsigned i = 0; i < 3; i++) {
-            const char *name = counted[version - 1][i];
+            const char *name = counted[group->version - 1][i];
             if (name && starts_with(line, name)) {
                 size_t n = number_at(line + length_of(name));
                 sum += n == SIZE_MAX ? 0 : n;
@@ -255,36 +301,37 @@ static size_t room_between(size_t used, size_t limit) {
 }
 
 /* What may still be swapped out of the group. */
-static size_t swap_room(const char *directory, int version) {
+static size_t swap_room(struct memory_group *group) {
     size_t free = platform_free_swap();
     if (free == 0) {
         return 0;
     }
-    size_t room = version == 2 ? room_between(number_in(directory, "memory.swap.current"), number_in(directory, "memory.swap.max"))
-                               : room_between(number_in(directory, "memory.memsw.usage_in_bytes"),
-                                              number_in(directory, "memory.memsw.limit_in_bytes"));
+    size_t room = group->version == 2
+                      ? room_between(number_in(group, "memory.swap.current"), number_in(group, "memory.swap.max"))
+                      : room_between(number_in(group, "memory.memsw.usage_in_bytes"), number_in(group, "memory.memsw.limit_in_bytes"));
     return room < free ? room : free;
 }
 
-static void look_at_group(struct memory_limits *limits, const char *directory, int version) {
-    size_t hard = number_in(directory, version == 2 ? "memory.max" : "memory.limit_in_bytes");
-    size_t high = version == 2 ? number_in(directory, "memory.high") : SIZE_MAX;
+static void look_at_group(struct memory_limits *limits, struct memory_group *group) {
+    int version = group->version;
+    size_t hard = number_in(group, version == 2 ? "memory.max" : "memory.limit_in_bytes");
+    size_t high = version == 2 ? number_in(group, "memory.high") : SIZE_MAX;
     if (hard == SIZE_MAX && high == SIZE_MAX) {
         return;
     }
-    size_t used = number_in(directory, version == 2 ? "memory.current" : "memory.usage_in_bytes");
+    size_t used = number_in(group, version == 2 ? "memory.current" : "memory.usage_in_bytes");
     size_t room = room_between(used, hard);
     size_t high_room = room_between(used, high);
     if (room <= hard / 4 || high_room <= high / 4) {
-        size_t more = reclaimable_in(directory, version);
-        room = room == SIZE_MAX ? room : room + more + (room <= hard / 4 ? swap_room(directory, version) : 0);
+        size_t more = reclaimable_in(group);
+        room = room == SIZE_MAX ? room : room + more + (room <= hard / 4 ? swap_room(group) : 0);
         high_room = high_room == SIZE_MAX ? high_room : high_room + more;
     }
     if (room < limits->group.room) {
         limits->group = (struct memory_limit){hard, room};
         struct fmt out;
         fmt_start(&out, limits->group_at, sizeof limits->group_at);
-        fmt_text(&out, directory);
+        fmt_text(&out, group->path);
     }
     if (high_room < limits->high.room) {
         limits->high = (struct memory_limit){high, high_room};
@@ -293,12 +340,12 @@ static void look_at_group(struct memory_limits *limits, const char *directory, i
 
 static void look_at_groups(struct memory_limits *limits) {
     struct memory_group group;
-    memory_group_find(&group);
+    find_group_again(&group);
     if (group.version == 0) {
         return;
     }
     for (size_t length = length_of(group.path);;) {
-        look_at_group(limits, group.path, group.version);
+        look_at_group(limits, &group);
         if (length <= group.mounted) {
             return;
         }

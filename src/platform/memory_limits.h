@@ -1,6 +1,7 @@
 /*
  * Purpose: how much more memory the system lets this process have: its control group (version 1 or 2) and its resource limits.
- * Layer: platform. No state: each look reads everything again, since limits change and processes move. Allocates nothing.
+ * Layer: platform. Each look reads the limits again, since they change and processes move; where the groups are mounted is read once.
+ * Allocates nothing.
  *
  * A group's limit holds for all processes in it and below it, so each group from the process's own up to the root of what is mounted
  * may be the one with the least room. Room is what the kernel would still give before it ends a process: it reclaims cached files and
@@ -27,8 +28,8 @@ struct memory_limits {
     char group_at[GROUP_PATH_MAX]; /* the directory of `group`, "" without one */
 };
 
-/* Where groups are, from /proc/self/cgroup and /proc/self/mountinfo: a version (0: no memory controller), a directory, and how much of
- * its path is the place where it is mounted. */
+/* Where the process's group is, from /proc/self/cgroup and /proc/self/mountinfo: a version (0: no memory controller), a directory, and how
+ * much of its path is the place where it is mounted. */
 struct memory_group {
     int version;
     size_t mounted; /* characters of path */

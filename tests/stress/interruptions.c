@@ -1,11 +1,13 @@
 /*
  * Purpose: threads that are interrupted or cancelled. The allocator may be interrupted anywhere; what a handler may do is what
- * POSIX lets it do, which leaves allocation out unless the program knows that no call was interrupted.
+ * POSIX lets it do, which leaves allocation out unless the program knows that no call was interrupted. One that allocates all the same
+ * never hangs (docs/CONCURRENCY.md, Signals).
  */
 #include "stress.h"
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 
 static _Atomic size_t signals_seen;
@@ -62,6 +64,84 @@ int stress_signals(void) {
     check_and_free(known_block);
     printf("%zu signals\n", (size_t)signals_seen);
     REQUIRE(signals_seen > 1000, "the handler hardly ran");
+    return 0;
+}
+
+/* --- handlers that do what they should not ------------------------------------------------------------------------------------------ */
+
+static size_t handler_seed = 1;
+static bool handler_is_small;
+
+static void allocate_in_handler(int number) {
+    (void)number;
+    signals_seen++;
+    size_t size = handler_is_small ? next_number(&handler_seed) % 3000 : 100000 + next_number(&handler_seed) % 900000;
+    api_free(api_malloc(size));
+}
+
+/* The child does nothing but what takes locks; the handler, the same. */
+static int interrupted_by_itself(void *argument) {
+    (void)argument;
+    struct sigaction action = {.sa_handler = allocate_in_handler, .sa_flags = SA_RESTART};
+    sigaction(SIGVTALRM, &action, NULL);
+    struct itimerval often = {{0, 100}, {0, 100}};
+    setitimer(ITIMER_VIRTUAL, &often, NULL);
+    alarm(30);
+    static void *block[300];
+    size_t seed = handler_is_small;
+    while (signals_seen < 100) {
+        size_t slot = next_number(&seed) % 300;
+        api_free(block[slot]);
+        block[slot] = api_malloc(handler_is_small ? next_number(&seed) % 3000 : 100000 + next_number(&seed) % 900000);
+    }
+    setitimer(ITIMER_VIRTUAL, &(struct itimerval){0}, NULL);
+    printf("%zu signals and no harm\n", (size_t)signals_seen);
+    fflush(stdout);
+    return 0;
+}
+
+/* What is promised: it ends. With large blocks, where only locks stand between handler and thread, it ends well or by a message. With small
+ * ones the handler may also take the very block that the thread is taking. */
+int stress_signals_that_allocate(void) {
+    for (int round = 0; round < (long_form ? 200 : 6); round++) {
+        handler_is_small = round % 2;
+        handler_seed = (size_t)round;
+        int status = in_child(interrupted_by_itself, NULL);
+        REQUIRE(!WIFSIGNALED(status) || WTERMSIG(status) != SIGALRM, "hangs");
+        if (!handler_is_small)
+            REQUIRE(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT), "status %#x", status);
+    }
+    return 0;
+}
+
+static void fork_in_handler(int number) {
+    (void)number;
+    if (signals_seen++ >= 300)
+        return;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    int status;
+    REQUIRE(child > 0 && waitpid(child, &status, 0) == child && status == 0, "fork in a handler");
+}
+
+/* fork is async-signal-safe for a process with one thread, whatever it interrupts. */
+static int forked_by_itself(void *argument) {
+    (void)argument;
+    struct sigaction action = {.sa_handler = fork_in_handler, .sa_flags = SA_RESTART};
+    sigaction(SIGVTALRM, &action, NULL);
+    struct itimerval often = {{0, 100}, {0, 100}};
+    setitimer(ITIMER_VIRTUAL, &often, NULL);
+    size_t seed = 1;
+    while (signals_seen < 300)
+        api_free(api_malloc(100000 + next_number(&seed) % 900000));
+    use_every_kind(1);
+    return 0;
+}
+
+int stress_signals_that_fork(void) {
+    int status = in_child(forked_by_itself, NULL);
+    REQUIRE(status == 0, "status %#x", status);
     return 0;
 }
 

@@ -10,8 +10,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "platform/fake/fake.h"
 #include "base/bits.h"
+#include "platform/fake/fake_inside.h"
 #include "platform/syscall.h"
 
 #include <linux/futex.h>
@@ -28,11 +28,6 @@
 enum {
     MAPPINGS_MAX = 8192,
     SMALLEST_PAGE = 4096,
-    TEXT_MAX = 8192,
-    PATH_MAX_KEPT = 1024,
-    FAKE_DESCRIPTOR = 1000,
-    READABLE_MAX = 64,
-    OPEN_MAX = 4
 };
 
 struct mapping {
@@ -59,22 +54,6 @@ static unsigned mapping_count;
 static size_t mapped_bytes;
 static size_t purged_bytes;
 static struct refusals refusals[FAKE_CALLS];
-static char output[TEXT_MAX];
-static size_t output_length;
-static char file_path[PATH_MAX_KEPT];
-static char file_text[TEXT_MAX];
-static size_t file_length;
-static int open_files; /* created ones */
-
-struct readable {
-    const char *path; /* NULL: a free place */
-    const char *text;
-};
-static struct readable readable[READABLE_MAX];
-
-/* Descriptors of files being read: FAKE_DESCRIPTOR + 1 and on. */
-static const char *reading[OPEN_MAX];
-
 struct fake_settings fake_settings = {.page_size = SMALLEST_PAGE,
                                       .cpu_count = 2,
                                       .node_count = 1,
@@ -84,19 +63,19 @@ struct fake_settings fake_settings = {.page_size = SMALLEST_PAGE,
 static _Atomic(uint32_t) thread_ids;
 static __thread uint32_t thread_id;
 
-static void lock(void) {
+void fake_take(void) {
     while (exchange_acquire(&fake_lock, 1)) {
         (void)syscall6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
     }
 }
 
-static void unlock(void) {
+void fake_give(void) {
     store_release(&fake_lock, 0);
 }
 
 /* Registered before every constructor, so taken after all other fork handlers: the child finds the account whole. */
 static void keep_whole_over_fork(void) {
-    (void)pthread_atfork(lock, unlock, unlock);
+    (void)pthread_atfork(fake_take, fake_give, fake_give);
 }
 __attribute__((section(".preinit_array"), used)) static void (*const at_start)(void) = keep_whole_over_fork;
 
@@ -105,7 +84,7 @@ static void print(const char *text, size_t length) {
 }
 
 /* The contract was broken, or the fake is at its limits. */
-static void demand(bool holds, const char *what) {
+void fake_demand(bool holds, const char *what) {
     if (!holds) {
         print("fake platform: ", 15);
         print(what, strlen(what));
@@ -116,21 +95,21 @@ static void demand(bool holds, const char *what) {
 }
 
 /* Counts a call, lets the hook run, and tells whether to refuse. */
-static bool refuse(enum fake_call call) {
+bool fake_refuse(enum fake_call call) {
     struct refusals *r = &refusals[call];
     if (r->hook && !r->in_hook) {
         r->in_hook = true;
         r->hook();
         r->in_hook = false;
     }
-    lock();
+    fake_take();
     unsigned long n = ++r->calls;
     bool refused = n >= r->first && n <= r->last;
     if (r->one_in) {
         r->random = r->random * 6364136223846793005u + 1442695040888963407u;
         refused |= (r->random >> 33) % r->one_in == 0;
     }
-    unlock();
+    fake_give();
     return refused;
 }
 
@@ -145,7 +124,7 @@ static void reserve(void) {
     if (syscall_failed(got)) { /* taken, or beyond this processor's addresses: anywhere will do */
         got = syscall6(SYS_mmap, 0, (long)RESERVATION, PROT_NONE, flags, -1, 0);
     }
-    demand(!syscall_failed(got), "no address space for the reservation");
+    fake_demand(!syscall_failed(got), "no address space for the reservation");
     reservation = align_up((size_t)got, (size_t)64 << 10);
 }
 
@@ -174,7 +153,7 @@ static struct mapping *holder(uintptr_t address, size_t size) {
 }
 
 static void insert(unsigned place, uintptr_t start, size_t size, size_t refused, int huge) {
-    demand(mapping_count < MAPPINGS_MAX, "too many mappings for its table");
+    fake_demand(mapping_count < MAPPINGS_MAX, "too many mappings for its table");
     memmove(&mappings[place + 1], &mappings[place], (mapping_count - place) * sizeof *mappings);
     mappings[place] = (struct mapping){start, size, refused, huge};
     mapping_count++;
@@ -186,7 +165,7 @@ static void set_access(uintptr_t start, size_t size, bool usable) {
     long result =
         usable ? syscall6(SYS_mprotect, (long)start, (long)size, PROT_READ | PROT_WRITE, 0, 0, 0)
                : syscall6(SYS_mmap, (long)start, (long)size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    demand(!syscall_failed(result), "the system refused to change the access of a range");
+    fake_demand(!syscall_failed(result), "the system refused to change the access of a range");
 }
 
 /* The lowest free range; 0 when there is none. *place is where the table would hold it. */
@@ -245,7 +224,7 @@ static size_t each_resident(uintptr_t start, size_t size, uintptr_t copy_to) {
     for (size_t done = 0; done < size; done += sizeof present * SMALLEST_PAGE) {
         size_t part = size - done < sizeof present * SMALLEST_PAGE ? size - done : sizeof present * SMALLEST_PAGE;
         long result = syscall6(SYS_mincore, (long)(start + done), (long)part, (long)present, 0, 0, 0);
-        demand(!syscall_failed(result), "the system does not tell what is resident");
+        fake_demand(!syscall_failed(result), "the system does not tell what is resident");
         for (size_t page = 0; page < part / SMALLEST_PAGE; page++) {
             size_t offset = done + page * SMALLEST_PAGE;
             if (present[page] & 1) {
@@ -262,7 +241,7 @@ static size_t each_resident(uintptr_t start, size_t size, uintptr_t copy_to) {
 /* --- the contract ------------------------------------------------------------------------------------------------------ */
 
 static void demand_range(uintptr_t address, size_t size, const char *what) {
-    demand(size != 0 && size % fake_settings.page_size == 0 && address % fake_settings.page_size == 0, what);
+    fake_demand(size != 0 && size % fake_settings.page_size == 0 && address % fake_settings.page_size == 0, what);
 }
 
 size_t platform_page_size(void) {
@@ -271,14 +250,14 @@ size_t platform_page_size(void) {
 
 void *platform_map(size_t size, size_t align) {
     demand_range(0, size, "map: the size is no multiple of the page");
-    demand(is_power_of_two(align) && align >= fake_settings.page_size, "map: the alignment is no power of two, or below a page");
-    if (refuse(FAKE_MAP)) {
+    fake_demand(is_power_of_two(align) && align >= fake_settings.page_size, "map: the alignment is no power of two, or below a page");
+    if (fake_refuse(FAKE_MAP)) {
         return NULL;
     }
-    lock();
+    fake_take();
     reserve();
     void *result = map(size, align);
-    unlock();
+    fake_give();
     return result;
 }
 
@@ -286,7 +265,7 @@ void *platform_map(size_t size, size_t align) {
  * mappings that touch. */
 static struct mapping *next_piece(uintptr_t start, size_t size, size_t *piece, const char *what) {
     struct mapping *m = holder(start, 1);
-    demand(m != NULL, what);
+    fake_demand(m != NULL, what);
     size_t left = m->start + m->size - start;
     *piece = size < left ? size : left;
     return m;
@@ -294,8 +273,8 @@ static struct mapping *next_piece(uintptr_t start, size_t size, size_t *piece, c
 
 bool platform_unmap(void *address, size_t size) {
     demand_range((uintptr_t)address, size, "unmap: not whole pages");
-    bool refused = refuse(FAKE_UNMAP);
-    lock();
+    bool refused = fake_refuse(FAKE_UNMAP);
+    fake_take();
     size_t piece;
     for (uintptr_t start = (uintptr_t)address; size; start += piece, size -= piece) {
         struct mapping *m = next_piece(start, size, &piece, "unmap: the range is not mapped");
@@ -305,15 +284,15 @@ bool platform_unmap(void *address, size_t size) {
             unmap(start, piece);
         }
     }
-    unlock();
+    fake_give();
     return !refused;
 }
 
 bool platform_purge(void *address, size_t size) {
     uintptr_t start = (uintptr_t)address;
     demand_range(start, size, "purge: not whole pages");
-    bool refused = refuse(FAKE_PURGE);
-    lock();
+    bool refused = fake_refuse(FAKE_PURGE);
+    fake_take();
     size_t piece;
     for (size_t done = 0; done < size; done += piece) {
         (void)next_piece(start + done, size - done, &piece, "purge: the range is not mapped");
@@ -326,7 +305,7 @@ bool platform_purge(void *address, size_t size) {
     if (size) {
         (void)syscall6(SYS_madvise, (long)start, (long)size, MADV_DONTNEED, 0, 0, 0);
     }
-    unlock();
+    fake_give();
     return !refused;
 }
 
@@ -360,12 +339,12 @@ void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_m
     uintptr_t start = (uintptr_t)address;
     demand_range(start, old_size, "remap: not whole pages before");
     demand_range(0, new_size, "remap: not whole pages after");
-    if (refuse(FAKE_REMAP)) {
+    if (fake_refuse(FAKE_REMAP)) {
         return NULL;
     }
-    lock();
+    fake_take();
     struct mapping *m = holder(start, old_size);
-    demand(m != NULL && m->start == start && m->size == old_size, "remap: the range is not one whole mapping");
+    fake_demand(m != NULL && m->start == start && m->size == old_size, "remap: the range is not one whole mapping");
     void *result = NULL;
     if (new_size <= old_size) {
         if (new_size < old_size) {
@@ -381,33 +360,33 @@ void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_m
             unmap(start, old_size);
         }
     }
-    unlock();
+    fake_give();
     return result;
 }
 
 void platform_huge_pages(void *address, size_t size, bool wanted) {
     demand_range((uintptr_t)address, size, "huge_pages: not whole pages");
-    (void)refuse(FAKE_HUGE_PAGES);
-    lock();
+    (void)fake_refuse(FAKE_HUGE_PAGES);
+    fake_take();
     struct mapping *m = holder((uintptr_t)address, size);
-    demand(m != NULL, "huge_pages: the range is not mapped");
+    fake_demand(m != NULL, "huge_pages: the range is not mapped");
     m->huge = wanted ? 1 : -1;
-    unlock();
+    fake_give();
 }
 
 void platform_wait(_Atomic(uint32_t) *word, uint32_t value) {
-    if (!refuse(FAKE_WAIT)) {
+    if (!fake_refuse(FAKE_WAIT)) {
         (void)syscall6(SYS_futex, (long)word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, (long)value, 0, 0, 0);
     }
 }
 
 void platform_wake_one(_Atomic(uint32_t) *word) {
-    (void)refuse(FAKE_WAKE);
+    (void)fake_refuse(FAKE_WAKE);
     (void)syscall6(SYS_futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, 0, 0, 0);
 }
 
 void platform_pause(void) {
-    (void)refuse(FAKE_PAUSE);
+    (void)fake_refuse(FAKE_PAUSE);
 }
 
 unsigned platform_cpu_count(void) {
@@ -415,13 +394,13 @@ unsigned platform_cpu_count(void) {
 }
 
 void platform_where(unsigned *cpu, unsigned *node) {
-    (void)refuse(FAKE_WHERE);
+    (void)fake_refuse(FAKE_WHERE);
     *cpu = fake_settings.cpu;
     *node = fake_settings.node;
 }
 
 unsigned platform_node_count(void) {
-    (void)refuse(FAKE_NODE_COUNT);
+    (void)fake_refuse(FAKE_NODE_COUNT);
     return fake_settings.node_count;
 }
 
@@ -461,98 +440,11 @@ bool platform_secure_start(void) {
     return fake_settings.secure;
 }
 
-static void append(char *text, size_t *used, const char *more, size_t length) {
-    for (size_t i = 0; i < length && *used + 1 < TEXT_MAX; i++) {
-        text[(*used)++] = more[i];
-    }
-    text[*used] = '\0';
-}
-
-void platform_write(int descriptor, const char *text, size_t length) {
-    if (refuse(FAKE_WRITE)) {
-        return;
-    }
-    lock();
-    demand(descriptor == 1 || descriptor == 2 || (descriptor == FAKE_DESCRIPTOR && open_files), "write: no such descriptor");
-    if (descriptor == FAKE_DESCRIPTOR) {
-        append(file_text, &file_length, text, length);
-    } else {
-        append(output, &output_length, text, length);
-    }
-    unlock();
-}
-
-int platform_create_file(const char *path) {
-    if (refuse(FAKE_CREATE_FILE)) {
-        return -1;
-    }
-    lock();
-    demand(open_files == 0, "create_file: it keeps one file at a time");
-    demand(strlen(path) < sizeof file_path, "create_file: the path is too long for it");
-    strcpy(file_path, path);
-    file_length = 0;
-    file_text[0] = '\0';
-    open_files = 1;
-    unlock();
-    return FAKE_DESCRIPTOR;
-}
-
-int platform_open_file(const char *path) {
-    if (refuse(FAKE_OPEN_FILE)) {
-        return -1;
-    }
-    int descriptor = -1;
-    lock();
-    for (unsigned i = 0; i < READABLE_MAX; i++) {
-        if (readable[i].path && strcmp(readable[i].path, path) == 0) {
-            unsigned slot = 0;
-            while (slot < OPEN_MAX && reading[slot]) {
-                slot++;
-            }
-            demand(slot < OPEN_MAX, "open_file: it opens four files at a time");
-            reading[slot] = readable[i].text;
-            descriptor = FAKE_DESCRIPTOR + 1 + (int)slot;
-        }
-    }
-    unlock();
-    return descriptor;
-}
-
-static const char **reading_of(int descriptor) {
-    unsigned slot = (unsigned)(descriptor - FAKE_DESCRIPTOR - 1);
-    return slot < OPEN_MAX && reading[slot] ? &reading[slot] : NULL;
-}
-
-size_t platform_read(int descriptor, char *buffer, size_t size) {
-    bool refused = refuse(FAKE_READ);
-    lock();
-    const char **text = reading_of(descriptor);
-    demand(text != NULL, "read: no such descriptor");
-    size_t length = refused ? 0 : strlen(*text);
-    length = length < size ? length : size;
-    length = fake_settings.read_size && length > fake_settings.read_size ? fake_settings.read_size : length;
-    memcpy(buffer, *text, length);
-    *text += length;
-    unlock();
-    return length;
-}
-
-void platform_close(int descriptor) {
-    (void)refuse(FAKE_CLOSE);
-    const char **text = reading_of(descriptor);
-    if (text) {
-        *text = NULL;
-        return;
-    }
-    demand(descriptor == FAKE_DESCRIPTOR && open_files == 1, "close: no such descriptor");
-    open_files = 0;
-}
-
 void platform_abort(void) {
     if (fake_settings.abort_hook) {
         fake_settings.abort_hook();
     }
-    print(output, output_length);
+    print(fake_output(), strlen(fake_output()));
     abort();
 }
 
@@ -563,9 +455,9 @@ void fake_set_thread_id(uint32_t id) {
 }
 
 unsigned long fake_calls(enum fake_call call) {
-    lock();
+    fake_take();
     unsigned long calls = refusals[call].calls;
-    unlock();
+    fake_give();
     return calls;
 }
 
@@ -622,7 +514,7 @@ bool fake_is_mapped(const void *address, size_t size) {
 
 int fake_huge_pages_at(const void *address) {
     struct mapping *m = holder((uintptr_t)address, 1);
-    demand(m != NULL, "fake_huge_pages_at: nothing is mapped there");
+    fake_demand(m != NULL, "fake_huge_pages_at: nothing is mapped there");
     return m->huge;
 }
 
@@ -632,40 +524,4 @@ size_t fake_resident_bytes(void) {
         sum += each_resident(mappings[i].start, mappings[i].size, 0);
     }
     return sum;
-}
-
-const char *fake_output(void) {
-    return output;
-}
-
-void fake_output_clear(void) {
-    output_length = 0;
-    output[0] = '\0';
-}
-
-const char *fake_file_path(void) {
-    return file_path;
-}
-
-const char *fake_file_text(void) {
-    return file_text;
-}
-
-void fake_set_file(const char *path, const char *text) {
-    struct readable *place = NULL;
-    for (unsigned i = READABLE_MAX; i-- > 0;) {
-        if (readable[i].path == NULL || strcmp(readable[i].path, path) == 0) {
-            place = place && place->path && readable[i].path == NULL ? place : &readable[i];
-        }
-    }
-    demand(place != NULL, "fake_set_file: too many files");
-    *place = (struct readable){text ? path : NULL, text};
-}
-
-int fake_open_files(void) {
-    int open = open_files;
-    for (unsigned i = 0; i < OPEN_MAX; i++) {
-        open += reading[i] != NULL;
-    }
-    return open;
 }

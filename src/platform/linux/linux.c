@@ -174,7 +174,7 @@ unsigned platform_node_count(void) {
 }
 
 static size_t resource_limit(int resource) {
-    struct rlimit64 limit;
+    struct rlimit64 limit = {0};
     long result = syscall6(SYS_prlimit64, 0, resource, 0, (long)&limit, 0, 0);
     return syscall_failed(result) || limit.rlim_cur > SIZE_MAX / 2 ? SIZE_MAX : (size_t)limit.rlim_cur;
 }
@@ -188,7 +188,7 @@ size_t platform_data_limit(void) {
 }
 
 size_t platform_free_swap(void) {
-    struct sysinfo info;
+    struct sysinfo info = {0};
     long result = syscall6(SYS_sysinfo, (long)&info, 0, 0, 0, 0, 0);
     return syscall_failed(result) ? 0 : (size_t)info.freeswap * info.mem_unit;
 }

@@ -247,6 +247,44 @@ static void a_child_forks_again(void **state) {
     assert_int_equal(status_of(child), 0);
 }
 
+static void child_forks_ok(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(sane() ? 0 : 1);
+    }
+    assert_int_equal(status_of(child), 0);
+}
+
+static int forks_within;
+
+static void fork_within(void) {
+    fake_on_call(FAKE_MAP, NULL);
+    forks_within++;
+    pid_t child = fork();
+    if (child == 0) {
+        return; /* and finishes in the child what the parent had begun */
+    }
+    assert_int_equal(status_of(child), 0);
+}
+
+/* A handler may fork wherever it interrupts the allocator: here while locks are held and memory is asked for. */
+static void a_fork_from_within_the_allocator(void **state) {
+    (void)state;
+    pid_t self = getpid();
+    alarm(20);
+    fake_on_call(FAKE_MAP, fork_within);
+    while (forks_within == 0) {
+        assert_non_null(collam_malloc(60000));
+    }
+    assert_true(sane());
+    if (getpid() != self) {
+        alarm(20);
+        child_forks_ok();
+        _exit(0);
+    }
+    child_forks_ok();
+}
+
 /* --- who registers first ---------------------------------------------------------------------------------------------------------- */
 
 static void *use_heaps_lock_once(void *context) {
@@ -307,6 +345,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_child_can_allocate_whatever_other_threads_did),
     cmocka_unit_test(other_handlers_may_allocate),
     cmocka_unit_test(a_child_forks_again),
+    cmocka_unit_test(a_fork_from_within_the_allocator),
     cmocka_unit_test(the_first_allocation_registers),
     cmocka_unit_test(the_first_allocation_waits_for_libc),
     cmocka_unit_test(registers_once),

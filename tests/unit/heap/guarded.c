@@ -2,15 +2,9 @@
  * Purpose: tests of heap/guarded.c: where blocks stand, what is accessible, the order of reuse, what a free finds, refusals.
  */
 #include "heap/guarded.h"
-#include "platform/fault.h"
 #include "unit.h"
 
 #include <pthread.h>
-
-static bool accessible(uintptr_t address) {
-    char byte;
-    return fault_read_memory(address, &byte, 1) == 1;
-}
 
 static uintptr_t take(size_t size, size_t align) {
     uintptr_t block = (uintptr_t)guarded_take(size, align);
@@ -29,17 +23,17 @@ static void a_block_stands_at_an_end_of_its_space(void **state) {
     (void)state;
     uintptr_t right = take(4096 + 64, 16);
     assert_int_equal((right + 4096 + 64) % 4096, 0);
-    assert_false(accessible(right + 4096 + 64));
-    assert_true(accessible(right + 4096 + 63));
+    assert_false(unit_accessible(right + 4096 + 64));
+    assert_true(unit_accessible(right + 4096 + 63));
     uintptr_t left = take(4096 + 64, 16);
     assert_int_equal(left % 4096, 0);
-    assert_false(accessible(left - 1));
-    assert_true(accessible(left));
-    assert_false(accessible(left + 8192));
+    assert_false(unit_accessible(left - 1));
+    assert_true(unit_accessible(left));
+    assert_false(unit_accessible(left + 8192));
     give(left);
     give(right);
-    assert_false(accessible(left));
-    assert_false(accessible(right));
+    assert_false(unit_accessible(left));
+    assert_false(unit_accessible(right));
 }
 
 static void sizes_and_alignments(void **state) {
@@ -175,9 +169,9 @@ static void a_look_finds_the_nearest_slot(void **state) {
 static void an_opened_page_can_be_used(void **state) {
     (void)state;
     uintptr_t block = take(64, 16);
-    assert_false(accessible(block + 64));
+    assert_false(unit_accessible(block + 64));
     assert_true(guarded_open(block + 64));
-    assert_true(accessible(block + 64 + 4095));
+    assert_true(unit_accessible(block + 64 + 4095));
 }
 
 static void a_refused_pool_is_not_asked_for_again(void **state) {

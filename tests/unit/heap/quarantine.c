@@ -2,15 +2,9 @@
  * Purpose: tests of heap/quarantine.c: what waits is inaccessible, in the order of arrival, within the bounds; refusals.
  */
 #include "heap/quarantine.h"
-#include "platform/fault.h"
 #include "unit.h"
 
 enum { PAGE = 4096 };
-
-static bool accessible(uintptr_t address) {
-    char byte;
-    return fault_read_memory(address, &byte, 1) == 1;
-}
 
 static uintptr_t make(size_t size) {
     char *block = platform_map(size, PAGE);
@@ -25,14 +19,14 @@ static void what_waits_is_inaccessible_and_costs_nothing(void **state) {
     uintptr_t block = make(8 * PAGE);
     size_t before = fake_resident_bytes();
     assert_int_equal(quarantine_put(block, 8 * PAGE, false, out), 0);
-    assert_false(accessible(block));
+    assert_false(unit_accessible(block));
     assert_true(fake_resident_bytes() + 8 * PAGE <= before);
     assert_int_equal(quarantine_size(block), 8 * PAGE);
     assert_int_equal(quarantine_size(block + PAGE), 0);
     assert_int_equal(quarantine_put(block, 8 * PAGE, false, out), QUARANTINE_HAS_IT);
     assert_int_equal(quarantine_empty(out), 1);
     assert_int_equal(out[0], block);
-    assert_true(accessible(block));
+    assert_true(unit_accessible(block));
     assert_true(unit_all((void *)block, 8 * PAGE, 0));
     assert_int_equal(quarantine_size(block), 0);
     assert_int_equal(quarantine_empty(out), 0);
@@ -86,10 +80,10 @@ static void refusals_keep_nothing_back(void **state) {
     fake_fail_nth(FAKE_PURGE, 1);
     assert_int_equal(quarantine_put(block, PAGE, false, out), 1);
     assert_int_equal(out[0], block);
-    assert_true(accessible(block));
+    assert_true(unit_accessible(block));
     fake_fail_nth(FAKE_PROTECT, 1);
     assert_int_equal(quarantine_put(block, PAGE, false, out), 1);
-    assert_true(accessible(block));
+    assert_true(unit_accessible(block));
     assert_int_equal(quarantine_put(block, PAGE, false, out), 0);
     fake_fail_nth(FAKE_PROTECT, 1); /* it cannot be opened again: nobody gets it */
     assert_int_equal(quarantine_empty(out), 0);

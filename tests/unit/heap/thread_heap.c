@@ -148,6 +148,73 @@ static void all_capacities_together_are_bounded(void **state) {
     }
 }
 
+enum { MANY = 95, USED = 40 /* classes whose first magazines leave most of the bound free */ };
+static pthread_barrier_t made, done;
+
+static void *hold_a_heap(void *unused) {
+    void *block = take(1);
+    pthread_barrier_wait(&made);
+    pthread_barrier_wait(&done);
+    put(1, block);
+    heap_end_of_thread();
+    return unused;
+}
+
+static size_t capacity_after_hard_use(void) {
+    static void *kept[USED][64];
+    for (int round = 0; round < 20; round++) {
+        for (unsigned c = 1; c < USED; c++) {
+            for (int i = 0; i < 64; i++) {
+                kept[c][i] = take(c);
+            }
+            for (int i = 0; i < 64; i++) {
+                put(c, kept[c][i]);
+            }
+        }
+    }
+    size_t capacities = thread_heap->capacity_bytes;
+    heap_end_of_thread();
+    return capacities;
+}
+
+static void *use_hard(void *sum) {
+    *(size_t *)sum = capacity_after_hard_use();
+    return NULL;
+}
+
+static size_t in_a_thread(void) {
+    size_t sum = 0;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, use_hard, &sum), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    return sum;
+}
+
+/* The more threads have a heap, the less each may keep; when they end, the others may keep more again. */
+static void many_heaps_share_what_few_may_have(void **state) {
+    (void)state;
+    static pthread_t thread[MANY];
+    size_t floors = 0;
+    for (unsigned c = 1; c < USED; c++) {
+        floors += first_capacity(c) * size_classes[c].size;
+    }
+    size_t alone = in_a_thread();
+    assert_true(alone > HEAP_CACHE_BYTES / 4 * 3);
+    pthread_barrier_init(&made, NULL, MANY + 1);
+    pthread_barrier_init(&done, NULL, MANY + 1);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(pthread_create(&thread[i], NULL, hold_a_heap, NULL), 0);
+    }
+    pthread_barrier_wait(&made);
+    size_t among_many = in_a_thread();
+    assert_true(among_many < alone && among_many <= floors + HEAP_CACHE_BYTES / 96 * 32);
+    pthread_barrier_wait(&done);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+    }
+    assert_true(in_a_thread() > among_many);
+}
+
 static void work(unsigned class_index, int rounds) {
     void *block[64];
     for (int r = 0; r < rounds; r++) {
@@ -464,6 +531,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(capacity_starts_small_and_doubles),
     cmocka_unit_test(a_full_magazine_grows_then_flushes_the_newest),
     cmocka_unit_test(all_capacities_together_are_bounded),
+    cmocka_unit_test(many_heaps_share_what_few_may_have),
     cmocka_unit_test(idle_classes_lose_their_magazines),
     cmocka_unit_test(a_heap_that_only_takes_gets_whole_magazines),
     cmocka_unit_test(flushing_gives_everything_back),

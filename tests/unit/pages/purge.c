@@ -129,7 +129,7 @@ static void whole_chunks_are_unmapped(void **state) {
     assert_true(purge_down_to(0));
     assert_int_equal(load_relaxed(&page_counters.chunk_bytes), CHUNK_SIZE); /* the first one stays */
     assert_int_equal(fake_calls(FAKE_UNMAP), 9);
-    assert_int_equal(fake_calls(FAKE_PURGE), 1);
+    assert_int_equal(fake_calls(FAKE_PURGE), 1 + 9); /* with the bits of those unmapped */
     assert_int_equal(load_relaxed(&page_counters.used_bytes), 0);
     take_chunks(unit, 10);
 }
@@ -247,6 +247,18 @@ static void memory_that_can_neither_go_nor_be_purged(void **state) {
     assert_false(zeroed);
 }
 
+static void without_a_swing_nothing_is_kept_for_it(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_dirty_min, 0) && option_set(OPTION_dirty_shift, 63) && option_set(OPTION_swing_max, 0));
+    char *wall = take(256);
+    for (int round = 0; round < 20; round++) {
+        give(take(100));
+        purge_if_over_budget();
+        assert_int_equal(dirty(), 0);
+    }
+    give(wall);
+}
+
 /* Rounds of the same: what is regretted is kept next time; what is not, is forgotten. */
 static void what_is_needed_again_is_kept(void **state) {
     (void)state;
@@ -313,6 +325,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(refused_purges_are_not_repeated_for_ever),
     cmocka_unit_test(one_refusal_does_not_keep_the_others),
     cmocka_unit_test(memory_that_can_neither_go_nor_be_purged),
+    cmocka_unit_test(without_a_swing_nothing_is_kept_for_it),
     cmocka_unit_test(what_is_needed_again_is_kept),
     cmocka_unit_test(a_purged_chunk_wants_no_huge_page_any_more),
 };

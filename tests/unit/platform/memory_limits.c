@@ -247,6 +247,22 @@ static void odd_files_limit_nothing(void **state) {
     }
 }
 
+static void the_list_of_mounts_is_read_once(void **state) {
+    (void)state;
+    groups("0::/one\n", "31 23 0:28 / /odd rw - cgroup2 none rw\n");
+    fake_set_file("/odd/one/memory.max", "5000\n");
+    fake_set_file("/odd/one/memory.current", "1000\n");
+    assert_string_equal(look().group_at, "/odd/one");
+    groups("0::/two\n", V2_MOUNT); /* the process moved; nobody looks where */
+    fake_set_file("/odd/two/memory.max", "5000\n");
+    fake_set_file("/odd/two/memory.current", "1000\n");
+    assert_string_equal(look().group_at, "/odd/two");
+    groups("4:memory:/three\n", V1_MOUNTS); /* the other version: found, but not kept */
+    fake_set_file("/sys/fs/cgroup/memory/three/memory.limit_in_bytes", "5000\n");
+    fake_set_file("/sys/fs/cgroup/memory/three/memory.usage_in_bytes", "1000\n");
+    assert_string_equal(look().group_at, "/sys/fs/cgroup/memory/three");
+}
+
 static void resource_limits(void **state) {
     (void)state;
     fake_set_file("/proc/self/statm", "1000 600 300 10 0 400 0\n");
@@ -282,6 +298,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_the_kernel_can_take_back_is_room),
     cmocka_unit_test(what_version_1_can_take_back_is_room),
     cmocka_unit_test(odd_files_limit_nothing),
+    cmocka_unit_test(the_list_of_mounts_is_read_once),
     cmocka_unit_test(resource_limits),
 };
 UNIT_MAIN(tests)
