@@ -312,14 +312,14 @@ bool platform_purge(void *address, size_t size) {
 bool platform_protect(void *address, size_t size, bool accessible) {
     uintptr_t start = (uintptr_t)address;
     demand_range(start, size, "protect: not whole pages");
-    bool refused = refuse(FAKE_PROTECT);
-    lock();
-    demand(holder(start, size) != NULL, "protect: the range is not mapped");
+    bool refused = fake_refuse(FAKE_PROTECT);
+    fake_take();
+    fake_demand(holder(start, size) != NULL, "protect: the range is not mapped");
     if (!refused) {
         long protection = accessible ? PROT_READ | PROT_WRITE : PROT_NONE;
         (void)syscall6(SYS_mprotect, (long)start, (long)size, protection, 0, 0, 0);
     }
-    unlock();
+    fake_give();
     return !refused;
 }
 
