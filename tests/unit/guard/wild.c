@@ -132,7 +132,7 @@ static void reports_of_frees_tell_the_history(void **state) {
 static void frames_are_return_addresses_only(void **state) {
     (void)state;
     struct trace trace = {.thread = 5, .count = 4};
-    trace.words[0] = (uintptr_t)frames_are_return_addresses_only; /* code, but behind no call */
+    trace.words[0] = (uintptr_t)frames_are_return_addresses_only + 1; /* code, but no place to return to */
     trace.words[1] = (uintptr_t)&trace;
     trace.words[2] = 0x1234;
     trace.words[3] = UINTPTR_MAX;

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 static char *hole;
-static struct fault seen;
-static int handled;
+static volatile struct fault seen;
+static volatile int handled;
 static bool take_it;
 
 static bool handler(const struct fault *fault) {
@@ -48,7 +48,7 @@ static void the_handler_sees_the_access_and_may_mend_it(void **state) {
 /* --- what was there before ------------------------------------------------------------------------------------------------ */
 
 static sigjmp_buf back;
-static int calls_of_own;
+static volatile int calls_of_own;
 static sigset_t mask_in_own;
 static const siginfo_t *info_of_own;
 
