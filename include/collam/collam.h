@@ -106,7 +106,7 @@ struct collam_stats {
     size_t allocations;     /* blocks handed out so far; 0 unless calls are counted (option stats) */
     size_t frees;           /* blocks taken back so far; likewise */
     size_t live_blocks;     /* blocks in the program's hands */
-    size_t live_bytes;      /* their usable bytes: small + large + direct */
+    size_t live_bytes;      /* their usable bytes: small + large + direct + guarded */
     size_t small_bytes;     /* in slabs (up to 32 KiB each) */
     size_t large_bytes;     /* in spans of pages (up to 32 MiB each) */
     size_t direct_bytes;    /* in mappings of their own */
@@ -117,6 +117,7 @@ struct collam_stats {
     size_t metadata_bytes;  /* collam's own memory */
     size_t purged_bytes;    /* given back to the system so far */
     size_t purges;          /* how many calls that took */
+    size_t guarded_bytes;   /* in blocks between guard pages (option guard_rate) */
 };
 
 /* Fills the first `size` bytes of *stats; pass sizeof *stats, so that older programs work with newer libraries. Each figure is right at

@@ -9,6 +9,8 @@
  */
 #include "api/fork.h"
 #include "heap/bin.h"
+#include "heap/guarded.h"
+#include "heap/quarantine.h"
 #include "heap/thread_heap.h"
 #include "pages/chunk.h"
 #include "pages/direct.h"
@@ -39,6 +41,8 @@ static void before_fork(void) {
     span_fork_take();
     direct_fork_take();
     meta_fork_take();
+    guarded_fork_take();
+    quarantine_fork_take();
     lock_fork_begin();
 }
 
@@ -48,6 +52,8 @@ static void after_fork(void) {
         return;
     }
     lock_fork_end();
+    quarantine_fork_give();
+    guarded_fork_give();
     meta_fork_give();
     direct_fork_give();
     span_fork_give();

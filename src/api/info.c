@@ -47,7 +47,7 @@ EXPORT int malloc_trim(size_t pad) {
 EXPORT struct mallinfo2 mallinfo2(void) {
     struct collam_stats stats;
     stats_collect(&stats);
-    size_t in_chunks = stats.small_bytes + stats.large_bytes;
+    size_t in_chunks = stats.small_bytes + stats.large_bytes + stats.guarded_bytes;
     struct mallinfo2 info = {0};
     info.arena = stats.mapped_bytes - stats.direct_bytes;
     info.hblkhd = stats.direct_bytes;

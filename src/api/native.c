@@ -11,6 +11,7 @@
 #include "front/relief.h"
 #include "front/resize.h"
 #include "heap/bin.h"
+#include "heap/large.h"
 #include "observe/explain.h"
 #include "observe/stats.h"
 #include "pages/limit.h"
@@ -79,6 +80,7 @@ EXPORT size_t collam_usable_size(const void *block) {
 
 EXPORT bool collam_trim(size_t keep) {
     (void)heap_flush_all();
+    (void)large_end_quarantine();
     heap_request_flush();
     bin_trim();
     return purge_down_to(keep);

@@ -12,11 +12,17 @@
 
 /* Usable bytes that a fresh request would get. */
 static size_t fresh_size(size_t align, size_t size) {
-    unsigned class_index = align <= SLICE_SIZE && size <= SMALL_MAX ? size_class_aligned(size, align) : 0;
+    unsigned class_index = size_class_for(size, align);
     if (class_index) {
-        return size_classes[class_index].size;
+        return size_class_usable(class_index);
     }
     return align_up(size ? size : 1, platform_page_size());
+}
+
+/* True when a request of that size, or pvalloc's of it, would get such a block. */
+static bool might_get(size_t align, size_t size, size_t usable) {
+    return fresh_size(align, size) == usable ||
+           (align == platform_page_size() && fresh_size(align, align_up(size ? size : 1, align)) == usable);
 }
 
 bool sized_matches(const void *block, size_t align, size_t size, const char *call) {
@@ -36,7 +42,7 @@ bool sized_matches(const void *block, size_t align, size_t size, const char *cal
         misuse_found(&misuse);
         return false;
     }
-    if (size <= usable && (size >= usable / 2 || fresh_size(align, size) == usable || front_resize_kept_large())) {
+    if (size <= usable && (size >= usable / 2 || might_get(align, size, usable) || front_resize_kept_large())) {
         return true;
     }
     misuse.kind = MISUSE_WRONG_SIZE;

@@ -7,7 +7,11 @@
 #include "base/check.h"
 #include "base/fmt.h"
 #include "config/options.h"
+#include "front/checker.h"
+#include "front/sampled.h"
+#include "front/slow.h"
 #include "guard/report.h"
+#include "guard/wild.h"
 #include "heap/thread_heap.h"
 #include "observe/stats.h"
 #include "pages/limit.h"
@@ -41,7 +45,15 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
     }
     thread_watch_ends();
     fork_watch();
-    if (option_get(OPTION_stats) || option_get(OPTION_perturb)) {
+    bool checked = checker_start(option_get(OPTION_asan) != 0);
+    size_t guard_rate = option_get(OPTION_guard_rate);
+    if (guard_rate) {
+        sampled_start(guard_rate);
+        wild_watch();
+    }
+    store_relaxed(&front_special, checked || guard_rate);
+    bool counted = guard_rate && guard_rate < SAMPLED_EXACT_BELOW;
+    if (checked || counted || option_get(OPTION_stats) || option_get(OPTION_perturb)) {
         (void)heap_of_thread();
         heap_watch();
     }

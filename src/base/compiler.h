@@ -21,6 +21,20 @@
 /* For declarations of data on fast paths: -fvisibility concerns definitions only, and without it the address is loaded from a table. */
 #define HIDDEN __attribute__((visibility("hidden")))
 
+/* The build libcollam-hardened.so (see front/hardened.h) defines COLLAM_HARDENED as the sum of what it adds; the ordinary one adds nothing.
+ */
+enum hardening {
+    HARDENED_RANDOM = 1,     /* any block of the magazine is handed out, not the newest */
+    HARDENED_CLEAR = 2,      /* freed memory is cleared, and looked at before it is handed out */
+    HARDENED_CANARY = 4,     /* a secret word ends each block of a slab while it is live */
+    HARDENED_QUARANTINE = 8, /* large blocks stay inaccessible for a while after their free */
+};
+#ifndef COLLAM_HARDENED
+#define COLLAM_HARDENED 0
+#endif
+static const bool hardened = COLLAM_HARDENED != 0;
+#define HARDENED_BY(addition) ((COLLAM_HARDENED & (addition)) != 0)
+
 #ifdef COLLAM_DEBUG
 static const bool debug_checks = true;
 #else

@@ -10,18 +10,17 @@ void *front_aligned(size_t align, size_t size) {
     if (align <= BLOCK_ALIGN) {
         return fast_malloc(size);
     }
-    bool zeroed = false;
-    void *block = NULL;
-    unsigned class_index = align <= SLICE_SIZE && size <= SMALL_MAX ? size_class_aligned(size, align) : 0;
-    if (class_index) {
-        block = fast_take(class_index);
-        if (LIKELY(block != NULL)) {
-            return block;
-        }
-        block = front_take_class(class_index);
-    } else {
-        block = front_take_large(size ? size : 1, align, &zeroed);
+    if (hardened) {
+        return front_hardened(size, align);
     }
+    unsigned class_index = align <= SLICE_SIZE && size <= SMALL_MAX ? size_class_aligned(size, align) : 0;
+    void *block = class_index ? fast_take(class_index) : NULL;
+    if (LIKELY(block != NULL)) {
+        return block;
+    }
+    bool zeroed = false;
+    bool special = UNLIKELY(load_relaxed(&front_special));
+    block = special ? front_take_special(size, align, &zeroed) : front_take_aligned(size, align, &zeroed);
     if (block) {
         front_perturb_new(block, size);
     }

@@ -5,6 +5,7 @@
 #ifndef COLLAM_FRONT_FAST_H
 #define COLLAM_FRONT_FAST_H
 
+#include "front/hardened.h"
 #include "front/slow.h"
 #include "heap/thread_heap.h"
 #include "pages/page_map.h"
@@ -28,6 +29,9 @@ static NOINLINE void *medium_malloc(size_t size) {
 }
 
 ALWAYS_INLINE void *fast_malloc(size_t size) {
+    if (hardened) {
+        return front_hardened(size, BLOCK_ALIGN);
+    }
     if (UNLIKELY(size > SMALL_TABLE_MAX)) {
         return medium_malloc(size);
     }
@@ -64,6 +68,9 @@ ALWAYS_INLINE void **slot_of_last_time(struct heap *heap, size_t hash, unsigned 
 }
 
 ALWAYS_INLINE void fast_free(void *block, const char *call) {
+    if (hardened && !hardened_retire(block, call)) {
+        return;
+    }
     uintptr_t address = (uintptr_t)block;
     uintptr_t turned = checked_free ? page_map_turned(address) : address >> GRANULE_SHIFT;
     if (UNLIKELY(!page_map_covers_turned(turned))) {

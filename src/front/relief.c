@@ -7,6 +7,7 @@
 #include "base/fmt.h"
 #include "config/options.h"
 #include "heap/bin.h"
+#include "heap/large.h"
 #include "heap/thread_heap.h"
 #include "pages/limit.h"
 #include "pages/meta.h"
@@ -62,6 +63,7 @@ static _Atomic(size_t) nothing_to_reclaim_at;
 /* What is cached by this thread, kept ready in bins or waits to be purged may be all that is missing. */
 static bool reclaim(void) {
     bool flushed = heap_flush_all();
+    flushed |= large_end_quarantine();
     size_t used = page_live_bytes();
     if (used == load_relaxed(&nothing_to_reclaim_at) && page_dirty_bytes() == 0 && !bin_keeps_slabs()) {
         return flushed;

@@ -4,7 +4,9 @@
  * without copying where the layers below can.
  */
 #include "front/resize.h"
+#include "front/checker.h"
 #include "front/fast.h"
+#include "heap/guarded.h"
 #include "heap/large.h"
 #include "heap/misuse.h"
 
@@ -20,16 +22,23 @@ bool front_resize_kept_large(void) {
     return load_relaxed(&kept_large);
 }
 
+/* Nothing below knows of guard pages, or of what a checker has been told. */
+static bool moves_only(const void *block) {
+    return UNLIKELY(guarded_holds((uintptr_t)block)) || UNLIKELY(checker_present());
+}
+
 /* A small block that grows by little is likely to grow again: it gets an eighth more than it has, so that each byte is copied a bounded
  * number of times however small the steps are. */
 static size_t size_to_grow_to(size_t size, size_t usable) {
     size_t ahead = usable + usable / 8;
-    return size > usable && size < ahead && usable >= GROW_AHEAD_MIN && usable <= SMALL_MAX ? ahead : size;
+    bool exact = UNLIKELY(load_relaxed(&front_special)); /* whoever watches for overruns wants to know the true end */
+    return size > usable && size < ahead && usable >= GROW_AHEAD_MIN && usable <= SMALL_MAX && !exact ? ahead : size;
 }
 
 static void *move(void *block, size_t size, size_t usable, const char *call) {
     int before = errno;
-    void *moved = size > SMALL_MAX && size > usable ? front_take_growing(size) : fast_malloc(size_to_grow_to(size, usable));
+    void *moved =
+        size > SMALL_MAX && size > usable && !checker_present() ? front_take_growing(size) : fast_malloc(size_to_grow_to(size, usable));
     if (UNLIKELY(moved == NULL)) {
         if (size > usable) {
             return NULL;
@@ -44,7 +53,7 @@ static void *move(void *block, size_t size, size_t usable, const char *call) {
 }
 
 static bool stays(size_t size, size_t usable) {
-    return size <= usable && (size >= usable / 2 || usable == BLOCK_ALIGN /* no block is smaller */);
+    return size <= usable && (size >= usable / 2 || usable == BLOCK_ALIGN - CANARY_BYTES /* no block is smaller */);
 }
 
 /* Blocks that are not in a slab, and whatever is no block. */
@@ -57,13 +66,19 @@ static NOINLINE void *resize_slowly(void *block, size_t size, const char *call) 
     if (size > (size_t)PTRDIFF_MAX) {
         return front_no_memory();
     }
-    if (usable > SMALL_MAX || page_map_class((uintptr_t)block) == 0) {
+    if ((usable > SMALL_MAX || page_map_class((uintptr_t)block) == 0) && !moves_only(block)) {
         void *resized = large_resize((uintptr_t)block, size);
         if (resized) {
             return resized;
         }
     }
-    return stays(size, usable) ? block : move(block, size, usable, call);
+    if (!stays(size, usable)) {
+        return move(block, size, usable, call);
+    }
+    if (UNLIKELY(checker_present())) {
+        checker_resized(block, usable, size);
+    }
+    return block;
 }
 
 void *front_resize(void *block, size_t size, const char *call) {
@@ -75,9 +90,9 @@ void *front_resize(void *block, size_t size, const char *call) {
         return NULL;
     }
     unsigned class_index = fast_class(block);
-    if (UNLIKELY(class_index == 0) || UNLIKELY(size > SMALL_MAX)) {
+    if (UNLIKELY(class_index == 0) || UNLIKELY(size > SMALL_MAX) || UNLIKELY(checker_present())) {
         return resize_slowly(block, size, call);
     }
-    size_t usable = size_classes[class_index].size;
+    size_t usable = size_class_usable(class_index);
     return stays(size, usable) ? block : move(block, size, usable, call);
 }

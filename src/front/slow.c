@@ -3,11 +3,16 @@
  * Layer: front. No state of its own.
  */
 #include "config/options.h"
+#include "front/checker.h"
 #include "front/fast.h"
+#include "front/hardened.h"
 #include "front/relief.h"
+#include "front/sampled.h"
 #include "heap/bin.h"
+#include "heap/guarded.h"
 #include "heap/large.h"
 #include "heap/misuse.h"
+#include "heap/quarantine.h"
 #include "heap/thread_heap.h"
 #include "pages/page_map.h"
 #include "slab/slab.h"
@@ -102,11 +107,86 @@ static void *take(size_t size, bool *zeroed) {
     return front_take_large(size, BLOCK_ALIGN, zeroed);
 }
 
-void *slow_malloc(size_t size) {
+void *front_take_aligned(size_t size, size_t align, bool *zeroed) {
+    unsigned class_index = size_class_for(size, align);
+    if (class_index) {
+        *zeroed = false;
+        void *block = front_take_class(class_index);
+        return hardened && block ? hardened_prepare(block, class_index, "malloc") : block;
+    }
+    return front_take_large(size ? size : 1, align, zeroed);
+}
+
+_Atomic(bool) front_special;
+
+/* Bytes of a block that has just been taken. */
+static size_t taken_size(const void *block) {
+    unsigned class_index = page_map_class((uintptr_t)block);
+    if (class_index == 0) {
+        return large_size((uintptr_t)block);
+    }
+    if (thread_heap != &no_heap) {
+        heap_forget_taken(thread_heap, class_index);
+    }
+    return size_classes[class_index].size;
+}
+
+/* With a zone behind it, of which the checker knows. */
+static void *take_checked(size_t size, size_t align, bool *zeroed) {
+    size = size ? size : 1;
+    if (size > (size_t)PTRDIFF_MAX - CHECKER_ZONE) {
+        return front_no_memory();
+    }
+    void *block = front_take_aligned(size + CHECKER_ZONE, align, zeroed);
+    if (block) {
+        checker_allocated(block, size, taken_size(block), *zeroed);
+    }
+    return block;
+}
+
+void *front_take_special(size_t size, size_t align, bool *zeroed) {
+    if (checker_present()) {
+        return take_checked(size, align, zeroed);
+    }
+    void *block = sampled_rate_now() ? sampled_take(size, align) : NULL;
+    if (block == NULL) {
+        return front_take_aligned(size, align, zeroed);
+    }
+    *zeroed = true;
+    struct heap *heap = heap_of_thread();
+    if (heap && heap->watched) {
+        count_allocation(heap);
+    }
+    return block;
+}
+
+void *front_hardened(size_t size, size_t align) {
+    unsigned class_index = size_class_for(size, align);
+    void *block = class_index ? hardened_choose(class_index) : NULL;
+    if (LIKELY(block != NULL)) {
+        return hardened_prepare(block, class_index, "malloc");
+    }
     bool zeroed = false;
-    void *block = take(size, &zeroed);
+    bool special = UNLIKELY(load_relaxed(&front_special));
+    block = special ? front_take_special(size, align, &zeroed) : front_take_aligned(size, align, &zeroed);
+    if (special && class_index && !thread_heap->watched) {
+        sampled_skip(heap_ready(thread_heap, class_index));
+    }
     if (block) {
         front_perturb_new(block, size);
+    }
+    return block;
+}
+
+void *slow_malloc(size_t size) {
+    bool zeroed = false;
+    bool special = UNLIKELY(load_relaxed(&front_special));
+    void *block = special ? front_take_special(size, BLOCK_ALIGN, &zeroed) : take(size, &zeroed);
+    if (block) {
+        front_perturb_new(block, size);
+    }
+    if (special && size <= SMALL_MAX && !thread_heap->watched) {
+        sampled_skip(heap_ready(thread_heap, size_class_of(size)));
     }
     return block;
 }
@@ -117,7 +197,8 @@ void *front_calloc(size_t count, size_t size) {
         return front_no_memory();
     }
     bool zeroed = bytes > SMALL_MAX;
-    void *block = zeroed ? take(bytes, &zeroed) : fast_malloc(bytes);
+    bool special = UNLIKELY(load_relaxed(&front_special));
+    void *block = !zeroed ? fast_malloc(bytes) : special ? front_take_special(bytes, BLOCK_ALIGN, &zeroed) : take(bytes, &zeroed);
     if (block && !zeroed) {
         memset(block, 0, bytes);
     }
@@ -133,13 +214,24 @@ static unsigned checked_class(uintptr_t address, bool *bad) {
     return class_index;
 }
 
-size_t front_usable_size_or_0(const void *block) {
+static size_t usable_size(const void *block) {
     bool bad;
     unsigned class_index = checked_class((uintptr_t)block, &bad);
     if (class_index) {
-        return bad ? 0 : size_classes[class_index].size;
+        return bad ? 0 : size_class_usable(class_index);
+    }
+    if (UNLIKELY(guarded_holds((uintptr_t)block))) {
+        return guarded_size((uintptr_t)block);
+    }
+    if (HARDENED_BY(HARDENED_QUARANTINE) && quarantine_size((uintptr_t)block)) {
+        return 0;
     }
     return large_size((uintptr_t)block);
+}
+
+size_t front_usable_size_or_0(const void *block) {
+    size_t size = usable_size(block);
+    return UNLIKELY(checker_present()) && size ? checker_size(block, size) : size;
 }
 
 size_t front_usable_size(const void *block, const char *call) {
@@ -174,11 +266,22 @@ static void free_in_slab(void *block, unsigned class_index, const char *call) {
     if (UNLIKELY(heap->watched)) {
         count_free(heap);
         size_t byte = option_get(OPTION_perturb);
-        if (byte) {
+        if (byte && !hardened) { /* there, free blocks are clear */
             memset(block, (int)byte, size_classes[class_index].size);
         }
     }
     heap_put(heap, class_index, block, call);
+}
+
+/* The report comes after the block is gone, so that it can tell where both calls were made. */
+static bool give_guarded(uintptr_t address, const char *call) {
+    struct misuse misuse = {.call = call, .address = address, .block = address, .block_size = guarded_size(address)};
+    enum guarded_verdict verdict = guarded_give(address, &misuse.where);
+    if (UNLIKELY(verdict == GUARDED_OVERRUN || verdict == GUARDED_UNDERRUN)) {
+        misuse.kind = verdict == GUARDED_OVERRUN ? MISUSE_OVERRUN : MISUSE_UNDERRUN;
+        misuse_found(&misuse);
+    }
+    return verdict != GUARDED_NOT_LIVE;
 }
 
 void slow_free(void *block, const char *call) {
@@ -191,11 +294,20 @@ void slow_free(void *block, const char *call) {
         misuse_examine(call, (uintptr_t)block);
         return;
     }
+    if (UNLIKELY(checker_present())) {
+        size_t size = front_usable_size_or_0(block);
+        if (size) {
+            checker_freed(block, size, class_index != 0);
+        }
+    }
     if (class_index) {
         free_in_slab(block, class_index, call);
         return;
     }
-    if (!large_give((uintptr_t)block)) {
+    bool given = guarded_holds((uintptr_t)block) ? give_guarded((uintptr_t)block, call)
+                 : hardened                      ? large_give_later((uintptr_t)block)
+                                                 : large_give((uintptr_t)block);
+    if (!given) {
         misuse_examine(call, (uintptr_t)block);
         return;
     }

@@ -5,6 +5,7 @@
 #ifndef COLLAM_FRONT_SLOW_H
 #define COLLAM_FRONT_SLOW_H
 
+#include "base/atomic.h"
 #include "base/compiler.h"
 
 void *slow_malloc(size_t size);
@@ -23,6 +24,16 @@ void *front_take_large(size_t size, size_t align, bool *zeroed);
 
 /* One for a block that grew. */
 void *front_take_growing(size_t size);
+/* malloc and its like in the hardened build. */
+void *front_hardened(size_t size, size_t align);
+
+/* A block of any size and alignment. */
+void *front_take_aligned(size_t size, size_t align, bool *zeroed);
+
+/* Set at start when blocks are sampled for guarding, or a memory checker is to be told of them: allocations are then made by
+ * front_take_special wherever they take a slow path. */
+extern _Atomic(bool) front_special;
+void *front_take_special(size_t size, size_t align, bool *zeroed);
 
 /* errno = ENOMEM; returns NULL. */
 void *front_no_memory(void);

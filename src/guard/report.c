@@ -5,6 +5,7 @@
 #include "guard/report.h"
 #include "base/fmt.h"
 #include "config/options.h"
+#include "guard/wild.h"
 #include "platform/platform.h"
 
 enum { STANDARD_ERROR = 2 };
@@ -53,6 +54,19 @@ static void fmt_misuse(struct fmt *out, const struct misuse *misuse) {
         fmt_number(out, misuse->block_size);
         fmt_text(out, " bytes)");
         break;
+    case MISUSE_OVERRUN:
+    case MISUSE_UNDERRUN:
+        fmt_text(out, misuse->kind == MISUSE_OVERRUN ? "overflow, written at " : "underflow, written at ");
+        fmt_pointer(out, misuse->where);
+        fmt_text(out, misuse->kind == MISUSE_OVERRUN ? " behind " : " before ");
+        fmt_block(out, misuse);
+        break;
+    case MISUSE_WRITTEN_FREED:
+        fmt_text(out, "write after free, at ");
+        fmt_pointer(out, misuse->where);
+        fmt_text(out, " in ");
+        fmt_block(out, misuse);
+        break;
     }
 }
 
@@ -64,6 +78,7 @@ void report_misuse(const struct misuse *misuse) {
     fmt_misuse(&out, misuse);
     fmt_text(&out, end ? "\n" : "; ignored\n");
     platform_write(STANDARD_ERROR, line, fmt_length(&out));
+    wild_print_history(misuse->address);
     if (end) {
         platform_abort();
     }

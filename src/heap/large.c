@@ -5,6 +5,7 @@
 #include "heap/large.h"
 #include "base/bits.h"
 #include "config/options.h"
+#include "heap/quarantine.h"
 #include "pages/direct.h"
 #include "pages/limit.h"
 #include "pages/page_map.h"
@@ -47,6 +48,37 @@ bool large_give(uintptr_t address) {
     }
     purge_if_over_budget();
     return true;
+}
+
+static void give_all(const uintptr_t *blocks, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        (void)large_give(blocks[i]);
+    }
+}
+
+bool large_give_later(uintptr_t address) {
+    bool direct = span_size(address) == 0;
+    size_t size = in_pages(large_size(address));
+    if (size == 0) {
+        return false;
+    }
+    uintptr_t leaving[QUARANTINE_SLOTS] = {address};
+    unsigned count = HARDENED_BY(HARDENED_QUARANTINE) ? quarantine_put(address, size, direct, leaving) : 1;
+    if (count == QUARANTINE_HAS_IT) {
+        return false;
+    }
+    if (HARDENED_BY(HARDENED_CLEAR) && count && leaving[0] == address) {
+        (void)platform_purge((void *)address, size); /* refused: what it held can be seen by who gets it next */
+    }
+    give_all(leaving, count);
+    return true;
+}
+
+bool large_end_quarantine(void) {
+    uintptr_t leaving[QUARANTINE_SLOTS];
+    unsigned count = HARDENED_BY(HARDENED_QUARANTINE) ? quarantine_empty(leaving) : 0;
+    give_all(leaving, count);
+    return count > 0;
 }
 
 /* False when a limit forbids what is added to the block. */

@@ -19,4 +19,9 @@ bool large_give(uintptr_t address);
 /* Resizes in place, or by moving the mapping, without copying. NULL when that cannot be done; the block is then unchanged. */
 void *large_resize(uintptr_t address, size_t size);
 
+/* The same as large_give in the hardened build: the block's contents are forgotten, and it waits in quarantine for a while. */
+bool large_give_later(uintptr_t address);
+/* Gives what waits there; true when there was anything. */
+bool large_end_quarantine(void);
+
 #endif

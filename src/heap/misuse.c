@@ -4,6 +4,8 @@
  */
 #include "heap/misuse.h"
 #include "base/check.h"
+#include "heap/guarded.h"
+#include "heap/quarantine.h"
 #include "pages/chunk.h"
 #include "pages/direct.h"
 #include "pages/page_map.h"
@@ -44,14 +46,38 @@ static void examine_large(struct misuse *misuse) {
     }
 }
 
+static void examine_guarded(struct misuse *misuse) {
+    bool locked;
+    const struct guarded_slot *slot = guarded_look(misuse->address, &locked);
+    if (slot) {
+        misuse->block = slot->block;
+        misuse->block_size = slot->size;
+        misuse->kind = slot->block == misuse->address ? MISUSE_DOUBLE_FREE : MISUSE_INTERIOR;
+        if (misuse->address < slot->block || misuse->address - slot->block >= slot->size) {
+            misuse->kind = MISUSE_FOREIGN;
+        }
+    }
+    guarded_end_look(locked);
+}
+
 static void examine(struct misuse misuse) {
     uintptr_t address = misuse.address;
+    if (guarded_holds(address)) {
+        examine_guarded(&misuse);
+        misuse_found(&misuse);
+        return;
+    }
+    if (HARDENED_BY(HARDENED_QUARANTINE) && quarantine_size(address)) {
+        misuse.kind = MISUSE_DOUBLE_FREE;
+        misuse_found(&misuse);
+        return;
+    }
     struct chunk *chunk = page_map_chunk(address);
     unsigned class_index = chunk ? page_map_class(address) : 0;
     if (class_index) {
         uint64_t scaled = block_scaled(address, class_index);
-        misuse.block_size = size_classes[class_index].size;
-        misuse.block = align_down(address, UNIT_SIZE) + block_index(scaled) * misuse.block_size;
+        misuse.block_size = size_class_usable(class_index);
+        misuse.block = align_down(address, UNIT_SIZE) + block_index(scaled) * (uintptr_t)size_classes[class_index].size;
         bool tail = block_index(scaled) >= size_classes[class_index].blocks;
         misuse.kind = tail ? MISUSE_FOREIGN : block_begins(scaled, class_index) ? MISUSE_DOUBLE_FREE : MISUSE_INTERIOR;
     } else if (chunk) {

@@ -8,11 +8,14 @@
 #include "base/compiler.h"
 
 enum misuse_kind {
-    MISUSE_DOUBLE_FREE, /* block_size: its class, or 0 for a run of pages that is free */
-    MISUSE_INTERIOR,    /* block and block_size: the block it points into */
-    MISUSE_FOREIGN,     /* nothing of ours is there */
-    MISUSE_WRONG_SIZE,  /* given_size does not belong to a block of block_size */
-    MISUSE_WRONG_ALIGN, /* given_size is an alignment the block does not have */
+    MISUSE_DOUBLE_FREE,   /* block_size: its class, or 0 for a run of pages that is free */
+    MISUSE_INTERIOR,      /* block and block_size: the block it points into */
+    MISUSE_FOREIGN,       /* nothing of ours is there */
+    MISUSE_WRONG_SIZE,    /* given_size does not belong to a block of block_size */
+    MISUSE_WRONG_ALIGN,   /* given_size is an alignment the block does not have */
+    MISUSE_OVERRUN,       /* `where`, behind the end of a guarded block, was written to; found when it was freed */
+    MISUSE_UNDERRUN,      /* the same before its begin */
+    MISUSE_WRITTEN_FREED, /* `where`, in a free block, was written to; found when it was to be handed out (hardened build) */
 };
 
 struct misuse {
@@ -21,6 +24,7 @@ struct misuse {
     uintptr_t address;
     uintptr_t block;
     size_t block_size;
+    uintptr_t where;
     size_t given_size;
     bool has_given_size; /* the call had a size argument worth showing */
 };

@@ -348,6 +348,17 @@ void heap_put(struct heap *heap, unsigned class_index, void *block, const char *
     store_relaxed(top, slot + 1);
 }
 
+unsigned heap_ready(struct heap *heap, unsigned class_index) {
+    return held_in(heap, class_index);
+}
+
+void heap_forget_taken(struct heap *heap, unsigned class_index) {
+    void **first = first_of(heap, class_index);
+    for (unsigned i = held_in(heap, class_index); first && i < capacity_of(heap, class_index); i++) {
+        first[i] = NULL;
+    }
+}
+
 bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t address) {
     void **first = first_of(heap, class_index);
     if (first == NULL) {

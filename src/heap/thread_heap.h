@@ -78,6 +78,10 @@ void heap_set_arrival_hook(void (*hook)(void));
 void *heap_take(struct heap *heap, unsigned class_index);
 /* Caches a block that the caller has checked. Blocks found bad while making room are handed to misuse_examine under the name `call`. */
 void heap_put(struct heap *heap, unsigned class_index, void *block, const char *call);
+/* Blocks of the class that the fast path can hand out now. */
+unsigned heap_ready(struct heap *heap, unsigned class_index);
+/* Clears the slots that hold blocks no longer: a search for leaked blocks must not find them there. */
+void heap_forget_taken(struct heap *heap, unsigned class_index);
 /* True when the block waits in the magazine of its class, as far as the memo and the newest slots tell. */
 bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t address);
 

@@ -5,6 +5,8 @@
 #include "observe/stats.h"
 #include "base/fmt.h"
 #include "heap/bin.h"
+#include "heap/guarded.h"
+#include "heap/quarantine.h"
 #include "heap/thread_heap.h"
 #include "pages/counters.h"
 #include "platform/platform.h"
@@ -15,6 +17,16 @@ void stats_of_class(unsigned class_index, size_t *live, size_t *free) {
     size_t cached = heap_blocks_cached(class_index);
     *live = out > cached ? out - cached : 0;
     *free = held > *live ? held - *live : 0;
+}
+
+/* Without what waits in quarantine, which the layers below take to be in use. */
+static void count_large(struct collam_stats *stats) {
+    size_t run_bytes = 0;
+    size_t direct_bytes = 0;
+    size_t waiting = HARDENED_BY(HARDENED_QUARANTINE) ? quarantine_waiting(&run_bytes, &direct_bytes) : 0;
+    stats->live_blocks += load_relaxed(&page_counters.large_count) + load_relaxed(&page_counters.direct_count) - waiting;
+    stats->large_bytes = load_relaxed(&page_counters.large_bytes) - run_bytes;
+    stats->direct_bytes = load_relaxed(&page_counters.direct_bytes) - direct_bytes;
 }
 
 void stats_collect(struct collam_stats *stats) {
@@ -30,12 +42,12 @@ void stats_collect(struct collam_stats *stats) {
         stats->cached_bytes += cached * size;
         stats->slab_free_bytes += (held > out ? held - out : 0) * size;
     }
-    stats->live_blocks += load_relaxed(&page_counters.large_count) + load_relaxed(&page_counters.direct_count);
-    stats->large_bytes = load_relaxed(&page_counters.large_bytes);
-    stats->direct_bytes = load_relaxed(&page_counters.direct_bytes);
-    stats->live_bytes = stats->small_bytes + stats->large_bytes + stats->direct_bytes;
+    count_large(stats);
+    stats->live_blocks += guarded_live(&stats->guarded_bytes);
+    stats->live_bytes = stats->small_bytes + stats->large_bytes + stats->direct_bytes + stats->guarded_bytes;
     stats->dirty_bytes = page_dirty_bytes();
-    stats->mapped_bytes = load_relaxed(&page_counters.chunk_bytes) + load_relaxed(&page_counters.span_bytes) + stats->direct_bytes;
+    stats->mapped_bytes = load_relaxed(&page_counters.chunk_bytes) + load_relaxed(&page_counters.span_bytes) +
+                          load_relaxed(&page_counters.direct_bytes) + stats->guarded_bytes;
     stats->metadata_bytes = load_relaxed(&page_counters.meta_bytes);
     stats->purged_bytes = load_relaxed(&page_counters.purged_bytes);
     stats->purges = load_relaxed(&page_counters.purge_calls);

@@ -18,7 +18,7 @@
 #include "base/atomic.h"
 #include "base/compiler.h"
 
-enum lock_rank { LOCK_HEAPS = 1, LOCK_BIN, LOCK_CHUNKS, LOCK_SPANS, LOCK_DIRECT, LOCK_META };
+enum lock_rank { LOCK_HEAPS = 1, LOCK_BIN, LOCK_CHUNKS, LOCK_SPANS, LOCK_DIRECT, LOCK_META, LOCK_GUARDED, LOCK_QUARANTINE };
 
 struct lock {
     _Atomic(uint32_t) word;

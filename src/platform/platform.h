@@ -25,6 +25,10 @@ bool platform_unmap(void *address, size_t size);
 /* Forgets the contents: afterwards the pages cost no memory and read as zeros. False when refused: contents are then undefined. */
 bool platform_purge(void *address, size_t size);
 
+/* Makes the range inaccessible, or readable and writable again with its contents as they were. False when refused, as when that
+ * takes more mappings than the system allows; which part of the range is then accessible is not known. */
+bool platform_protect(void *address, size_t size, bool accessible);
+
 /* Resizes a whole mapping, contents kept up to the smaller size; new bytes are zero. With may_move the address may change.
  * Returns the address, or NULL with nothing changed. */
 void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_move);
@@ -56,6 +60,9 @@ size_t platform_free_swap(void);
 uint32_t platform_thread_id(void);
 uint32_t platform_process_id(void);
 
+/* Random bits that no other process can foresee, as far as the system has them. */
+uint64_t platform_random(void);
+
 /* True while the process is known to have one thread only. */
 bool platform_single_threaded(void);
 
@@ -64,7 +71,8 @@ bool platform_secure_start(void);
 
 /* Writes all of it to the descriptor, or as much as can be. */
 void platform_write(int descriptor, const char *text, size_t length);
-/* Creates or truncates a file that only its owner may read, refusing links; returns a descriptor or -1. */
+/* Creates a file that only its owner may read, or empties one: a plain file of this user's with no other name. Follows no link. Returns a
+ * descriptor or -1. */
 int platform_create_file(const char *path);
 /* Opens a file for reading; a descriptor or -1. */
 int platform_open_file(const char *path);

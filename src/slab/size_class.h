@@ -49,6 +49,20 @@ ALWAYS_INLINE unsigned size_class_of(size_t size) {
 /* The smallest class whose blocks are >= size and all aligned to align (a power of two <= 4096); 0 when there is none. */
 unsigned size_class_aligned(size_t size, size_t align);
 
+/* What a program may use of a block of the class. */
+ALWAYS_INLINE size_t size_class_usable(unsigned class_index) {
+    return size_classes[class_index].size - CANARY_BYTES;
+}
+
+/* The class for a request, 0 when it is no slab's. */
+ALWAYS_INLINE unsigned size_class_for(size_t size, size_t align) {
+    if (size > SMALL_MAX - CANARY_BYTES) {
+        return 0;
+    }
+    size += CANARY_BYTES;
+    return align <= BLOCK_ALIGN ? size_class_of(size) : align <= SLICE_SIZE ? size_class_aligned(size, align) : 0;
+}
+
 /* Offset of an address in its slab, scaled: see block_index and block_begins. */
 ALWAYS_INLINE uint64_t block_scaled(uintptr_t address, unsigned class_index) {
     return (address & (UNIT_SIZE - 1)) * (uint64_t)class_reciprocal[class_index];

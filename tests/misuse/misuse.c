@@ -8,12 +8,12 @@
 #include <pthread.h>
 
 struct fault {
-    const char *name, *collam, *glibc, *wrong;
+    const char *name, *collam, *guarded, *hardened, *glibc, *wrong;
     void (*commit)(void);
 };
 
 static const struct fault faults[] = {
-#define FAULT(name, collam, glibc, wrong) {#name, #collam, #glibc, wrong, fault_##name},
+#define FAULT(name, collam, guarded, hardened, glibc, wrong) {#name, #collam, #guarded, #hardened, #glibc, wrong, fault_##name},
 #include "misuse.def"
 #undef FAULT
 };
@@ -156,7 +156,8 @@ static void use_thread(void *argument) {
 int main(int count, char **argument) {
     if (count == 2 && strcmp(argument[1], "--list") == 0) {
         for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
-            printf("%s\t%s\t%s\t%s\n", faults[i].name, faults[i].collam, faults[i].glibc, faults[i].wrong);
+            printf("%s\t%s\t%s\t%s\t%s\t%s\n", faults[i].name, faults[i].collam, faults[i].guarded, faults[i].hardened, faults[i].glibc,
+                   faults[i].wrong);
         return 0;
     }
     for (size_t i = 0; count == 2 && i < sizeof faults / sizeof *faults; i++) {

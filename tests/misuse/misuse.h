@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FAULT(name, collam, glibc, wrong) void fault_##name(void);
+#define FAULT(name, collam, guarded, hardened, glibc, wrong) void fault_##name(void);
 #include "misuse.def"
 #undef FAULT
 

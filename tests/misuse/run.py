@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Runs every one-fault program and checks how it ends.
 
-    run.py --misuse PROGRAM --collam LIBRARY           each fault in abort and in warn mode: exact status, exact message
+    run.py --misuse PROGRAM --collam LIBRARY           each fault, without and with guard pages around every block, in abort and in
+                                                       warn mode: exact status, exact message
+    ... --hardened LIBRARY                             in the hardened build too
     run.py --misuse PROGRAM --collam LIBRARY --table   which fault is caught by which allocator (collam, glibc, and the
                                                        packaged peers that are installed), as Markdown
     ... --only NAME[,NAME]                             these faults alone
@@ -43,6 +45,9 @@ class Run:
         if EMULATOR:
             self.errors = [line for line in self.errors if not line.startswith("qemu: uncaught target signal")]
         self.expected = [line[len("expect: "):] for line in self.lines if line.startswith("expect: ")]
+        self.guarded = [line[len("guarded: "):] for line in self.lines if line.startswith("guarded: ")]
+        self.hardened = [line[len("hardened: "):] for line in self.lines if line.startswith("hardened: ")]
+        self.contents = "contents-seen" in self.lines
         self.passed = "passed" in self.lines
         self.survived = "survived" in self.lines
         self.twice = "handed-twice" in self.lines
@@ -57,16 +62,20 @@ class Run:
         late = ", late" if self.passed else ""
         if self.status == -signal.SIGABRT or (isinstance(self.status, int) and self.status > 0):
             return "**ends it**" + late
+        if self.status == -signal.SIGSEGV and any(error.startswith("collam: ") for error in self.errors):
+            return "**ends it**" + late
         if self.status in (-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGTRAP):
             return "crashes" + late
         if self.twice:
             return "block given twice"
+        if self.contents:
+            return "old contents seen"
         return "reported" if self.errors else "unnoticed"
 
 
 def plain(word):
     """The word of misuse.def for a word of the table."""
-    return {"**ends it**": "abort", "crashes": "segv", "unnoticed": "unnoticed", "block given twice": "twice",
+    return {"**ends it**": "abort", "crashes": "segv", "unnoticed": "unnoticed", "old contents seen": "unnoticed", "block given twice": "twice",
             "absent": "absent"}.get(word.split(",")[0], word)
 
 
@@ -81,23 +90,49 @@ def faults(program, only):
     return rows
 
 
-def check_caught(run, warn):
-    if len(run.expected) != 1:
-        return f"announced {len(run.expected)} lines"
-    line = run.expected[0] + ("; ignored" if warn else "")
+def check_caught(run, warn, announced, end=signal.SIGABRT):
+    """announced: the lines the program said would come. Lines that begin with two spaces tell the history of a guarded block."""
+    if len(announced) != 1:
+        return f"announced {len(announced)} lines"
+    line = announced[0] + ("; ignored" if warn else "")
     if not run.errors:
         return f"said nothing, status {run.status}" + (", gave a block twice" if run.twice else "")
     if run.errors[0] != line:
         return f"said     {run.errors[0]}\n      expected {line}"
-    if len(run.errors) != 1:
-        return f"said more: {run.errors[1]}"
+    more = [error for error in run.errors[1:] if not error.startswith("  ")]
+    if more:
+        return f"said more: {more[0]}"
     if warn:
         if run.twice:
             return "warned, then gave a block twice"
         return None if run.status == 0 and run.survived else f"warned, then status {run.status}"
-    if run.status != -signal.SIGABRT:
-        return f"status {run.status}, not SIGABRT"
+    if run.status != -end:
+        return f"status {run.status}, not {end.name}"
     return "noticed late, after the call had returned" if run.passed else None
+
+
+def check_guarded(row, run, warn):
+    if row[2] == "same":
+        return check_caught(run, warn, run.expected) if row[1] == "caught" else check_unnoticed(run)
+    if row[2] == "other":
+        start = "".join(run.expected)[:30]
+        return check_caught(run, warn, [error.removesuffix("; ignored") for error in run.errors[:1] if error.startswith(start)])
+    if not any(error.startswith("  allocated by thread") for error in run.errors):
+        return f"no history of the block, said {run.errors[:1]}"
+    return check_caught(run, warn, run.guarded, signal.SIGSEGV if row[2] == "access" else signal.SIGABRT)
+
+
+def check_hardened(row, run):
+    if row[3] == "same":
+        return check_caught(run, False, run.expected) if row[1] == "caught" else check_unnoticed(run)
+    if row[3] == "segv":
+        return None if run.status == -signal.SIGSEGV and not run.errors else f"status {run.status}, said {run.errors[:1]}"
+    ended = run.status == -signal.SIGABRT and run.errors and run.errors[0].startswith("collam: ")
+    if row[3] == "chance" and run.status == 0:
+        return None
+    if not ended or (row[3] == "late" and run.errors[:1] != run.hardened):
+        return f"status {run.status}, said {run.errors[:1]}" + (f", expected {run.hardened}" if row[3] == "late" else "")
+    return None
 
 
 def check_unnoticed(run):
@@ -113,9 +148,14 @@ def check(options):
     def one(row):
         abort = Run(options.misuse, row[0], options.collam)
         warn = Run(options.misuse, row[0], options.collam, "misuse=warn")
+        guarded = Run(options.misuse, row[0], options.collam, "guard_rate=1")
+        guarded_warn = Run(options.misuse, row[0], options.collam, "guard_rate=1,misuse=warn")
+        result = {"guarded": check_guarded(row, guarded, False), "guarded, warn": check_guarded(row, guarded_warn, True)}
+        if options.hardened:
+            result["hardened"] = check_hardened(row, Run(options.misuse, row[0], options.hardened))
         if row[1] == "caught":
-            return {"abort": check_caught(abort, False), "warn": check_caught(warn, True)}
-        return {"abort": check_unnoticed(abort), "warn": check_unnoticed(warn)}
+            return {**result, "abort": check_caught(abort, False, abort.expected), "warn": check_caught(warn, True, warn.expected)}
+        return {**result, "abort": check_unnoticed(abort), "warn": check_unnoticed(warn)}
 
     with ThreadPoolExecutor(2) as pool:
         for row, result in zip(rows, pool.map(one, rows)):
@@ -123,32 +163,43 @@ def check(options):
                 if why:
                     bad += 1
                     print(f"{row[0]} ({mode}): {why}")
-    print(f"{2 * len(rows) - bad} passed, {bad} failed")
+    print(f"{(5 if options.hardened else 4) * len(rows) - bad} passed, {bad} failed")
     return 1 if bad else 0
 
 
-def table(options):
-    allocators = [("glibc", ""), ("collam", options.collam)]
+def allocators_of(options):
+    """(name, library, options) of each column."""
+    columns = [("collam", options.collam, ""), ("collam, guard_rate=1", options.collam, "guard_rate=1")]
+    if options.hardened:
+        columns.append(("collam hardened", options.hardened, ""))
+    columns.append(("glibc", "", ""))
     for peer in PEERS:
         found = ctypes.util.find_library(peer)
         if found:
-            allocators.append((peer, found))
-    allocators = [allocators[1], allocators[0]] + allocators[2:]
+            columns.append((peer.removesuffix("_minimal").removesuffix("_proxy"), found, ""))
+    return columns
+
+
+def table(options):
+    columns = allocators_of(options)
     rows = faults(options.misuse, options.only)
-    caught = dict.fromkeys((name for name, _ in allocators), 0)
-    print("| fault | " + " | ".join(name for name, _ in allocators) + " |")
-    print("|---" * (len(allocators) + 1) + "|")
+    ended = dict.fromkeys((name for name, _, _ in columns), 0)
+    died = dict(ended)
+    print("| fault | " + " | ".join(name for name, _, _ in columns) + " |")
+    print("|---" * (len(columns) + 1) + "|")
     surprises = []
     for row in rows:
         words = []
-        for name, library in allocators:
-            word = Run(options.misuse, row[0], library).word()
-            caught[name] += word.startswith("**ends it**")
+        for name, library, settings in columns:
+            word = Run(options.misuse, row[0], library, settings).word()
+            ended[name] += word.startswith("**")
+            died[name] += word.startswith("crashes")
             words.append(word)
-            if name == "glibc" and plain(word) not in GLIBC.get(row[2], (row[2],)):
-                surprises.append(f"{row[0]}: listed as {row[2]}, found {plain(word)}")
-        print(f"| {row[3]} | " + " | ".join(words) + " |")
-    print(f"| **ended, of {len(rows)}** | " + " | ".join(str(caught[name]) for name, _ in allocators) + " |")
+            if name == "glibc" and plain(word) not in GLIBC.get(row[4], (row[4],)):
+                surprises.append(f"{row[0]}: listed as {row[4]}, found {plain(word)}")
+        print(f"| {row[5].split(';')[0]} | " + " | ".join(words) + " |")
+    print(f"| **ended with a message, of {len(rows)}** | " + " | ".join(str(ended[name]) for name, _, _ in columns) + " |")
+    print("| **crashed without one** | " + " | ".join(str(died[name]) for name, _, _ in columns) + " |")
     for line in surprises:
         print(f"glibc differs from misuse.def: {line}", file=sys.stderr)
     return 0
@@ -158,6 +209,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--misuse", required=True)
     parser.add_argument("--collam", required=True)
+    parser.add_argument("--hardened", default="")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[])
     parser.add_argument("--emulator", default="", help="command and arguments that run the program")

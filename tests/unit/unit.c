@@ -85,6 +85,15 @@ int unit_run_self(const char *test, char *const *environment, char *text, size_t
     return status;
 }
 
+bool unit_accessible(uintptr_t address) {
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    bool readable = write(ends[1], (const void *)address, 1) == 1;
+    close(ends[0]);
+    close(ends[1]);
+    return readable;
+}
+
 static jmp_buf death;
 
 static void at_death(void) {

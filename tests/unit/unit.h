@@ -35,6 +35,9 @@ const char *unit_death(void (*body)(void *), void *context);
 /* The next number of a fixed sequence, the same in every run. */
 uint64_t unit_random(uint64_t *state);
 
+/* True when the byte at the address can be read. */
+bool unit_accessible(uintptr_t address);
+
 /* True when all bytes have the value. */
 bool unit_all(const void *bytes, size_t size, int value);
 

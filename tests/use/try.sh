@@ -65,6 +65,7 @@ launcher)
     cc -O1 main.c -o main
     served 8000 "$prefix/bin/collam-run" ./main
     "$prefix/bin/collam-run" ./main 2>summary >/dev/null
+    "$prefix/bin/collam-run" --quiet --hardened ./main >/dev/null || fail "the hardened library does not run the program"
     launcher=$prefix/bin/collam-run
     grep -Eq '^collam: [0-9.]+ s wall, [0-9.]+ MiB peak RSS, 8,[0-9]{3} allocations' summary || fail "the summary is: $(cat summary)"
     # What goes in and out is the program's, and so is the end.

@@ -7,11 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char usage[] = "usage: collam-run [--quiet] [--system | --uncounted] [--figures FILE] [--] PROGRAM [ARGS...]\n"
+static const char usage[] = "usage: collam-run [--quiet] [--system | --uncounted] [--hardened] [--figures FILE] [--] PROGRAM [ARGS...]\n"
                             "Runs PROGRAM with collam as its malloc and says at the end, in one line on standard error, how it went.\n"
                             "  --quiet         no summary\n"
                             "  --system        leave the program its own malloc; time and memory are measured all the same\n"
                             "  --uncounted     on collam, but do not count its calls: for measuring time\n"
+                            "  --hardened      on the build of collam that looks for misuse everywhere: slower\n"
                             "  --figures FILE  also write the figures to FILE, one \"name value\" a line\n"
                             "The exit status is the program's, 128 + N when signal N ended it, 126 or 127 when it could not be started.\n";
 
@@ -28,6 +29,8 @@ bool run_options_parse(int count, char **words, struct run_options *options) {
             options->system = true;
         } else if (strcmp(words[i], "--uncounted") == 0) {
             options->uncounted = true;
+        } else if (strcmp(words[i], "--hardened") == 0) {
+            options->hardened = true;
         } else if (strcmp(words[i], "--figures") == 0 && i + 1 < count) {
             options->figures = words[++i];
         } else if (strcmp(words[i], "--help") == 0) {
@@ -50,7 +53,7 @@ bool run_options_parse(int count, char **words, struct run_options *options) {
 }
 
 // The library stands beside the launcher in a build directory, and in ../<libdir> where it was installed.
-static bool find_library(char path[PATH_MAX]) {
+static bool find_library(char path[PATH_MAX], const char *name) {
     char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     if (length <= 0) {
@@ -60,7 +63,7 @@ static bool find_library(char path[PATH_MAX]) {
     *strrchr(self, '/') = 0;
     static const char *const places[] = {"", "/../" COLLAM_RUN_LIBDIR};
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        int written = snprintf(path, PATH_MAX, "%s%s/" COLLAM_RUN_LIBRARY, self, places[i]);
+        int written = snprintf(path, PATH_MAX, "%s%s/%s", self, places[i], name);
         if (written > 0 && written < PATH_MAX && access(path, R_OK) == 0) {
             return true;
         }
@@ -97,8 +100,9 @@ bool run_environment(const struct run_options *options, struct run_stats *stats)
         return true;
     }
     char library[PATH_MAX];
-    if (!find_library(library)) {
-        fprintf(stderr, "collam-run: cannot find " COLLAM_RUN_LIBRARY " beside this program or in its library directory\n");
+    const char *name = options->hardened ? COLLAM_RUN_HARDENED : COLLAM_RUN_LIBRARY;
+    if (!find_library(library, name)) {
+        fprintf(stderr, "collam-run: cannot find %s beside this program or in its library directory\n", name);
         return false;
     }
     if (strpbrk(library, " :") != NULL) {

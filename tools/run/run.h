@@ -13,6 +13,7 @@ struct run_options {
     bool quiet;
     bool system;         // measure the program on its own malloc instead
     bool uncounted;      // on collam, but without its count of calls, which costs time
+    bool hardened;       // on the hardened build
     const char *figures; // file to which the figures go as "name value" lines, or NULL
     char **program;      // the program and its arguments, ended by NULL
 };

@@ -309,6 +309,20 @@ bool platform_purge(void *address, size_t size) {
     return !refused;
 }
 
+bool platform_protect(void *address, size_t size, bool accessible) {
+    uintptr_t start = (uintptr_t)address;
+    demand_range(start, size, "protect: not whole pages");
+    bool refused = fake_refuse(FAKE_PROTECT);
+    fake_take();
+    fake_demand(holder(start, size) != NULL, "protect: the range is not mapped");
+    if (!refused) {
+        long protection = accessible ? PROT_READ | PROT_WRITE : PROT_NONE;
+        (void)syscall6(SYS_mprotect, (long)start, (long)size, protection, 0, 0, 0);
+    }
+    fake_give();
+    return !refused;
+}
+
 /* Under the lock: bytes behind the mapping become part of it, if they are free. */
 static bool grow_in_place(struct mapping *m, size_t new_size) {
     uintptr_t limit = m + 1 < mappings + mapping_count ? m[1].start : reservation + RESERVATION - ((size_t)64 << 10);
@@ -411,6 +425,11 @@ uint32_t platform_thread_id(void) {
 
 uint32_t platform_process_id(void) {
     return fake_settings.process_id;
+}
+
+uint64_t platform_random(void) {
+    static _Atomic(uint64_t) drawn; /* the same in every run */
+    return (fetch_add_relaxed(&drawn, 1) + 1) * 0x9e3779b97f4a7c15u;
 }
 
 bool platform_single_threaded(void) {

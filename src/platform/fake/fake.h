@@ -15,6 +15,7 @@ enum fake_call {
     FAKE_MAP,
     FAKE_UNMAP,
     FAKE_PURGE,
+    FAKE_PROTECT,
     FAKE_REMAP,
     FAKE_HUGE_PAGES,
     FAKE_WAIT,

@@ -16,8 +16,10 @@
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/single_threaded.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 
@@ -99,12 +101,23 @@ void *platform_map(size_t size, size_t align) {
     return aligned;
 }
 
+/* Of AddressSanitizer's run-time library, where the program has it: freed blocks may have been marked as not to be touched. */
+void __asan_unpoison_memory_region(void const volatile *address, size_t size) __attribute__((weak));
+
 bool platform_unmap(void *address, size_t size) {
+    if (__asan_unpoison_memory_region) {
+        __asan_unpoison_memory_region(address, size);
+    }
     return unmap(address, size);
 }
 
 bool platform_purge(void *address, size_t size) {
     return !syscall_failed(syscall6(SYS_madvise, (long)address, (long)size, MADV_DONTNEED, 0, 0, 0));
+}
+
+bool platform_protect(void *address, size_t size, bool accessible) {
+    long protection = accessible ? PROT_READ | PROT_WRITE : PROT_NONE;
+    return !syscall_failed(syscall6(SYS_mprotect, (long)address, (long)size, protection, 0, 0, 0));
 }
 
 void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_move) {
@@ -188,6 +201,16 @@ uint32_t platform_process_id(void) {
     return (uint32_t)syscall6(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
+uint64_t platform_random(void) {
+    uint64_t bits;
+    if (syscall6(SYS_getrandom, (long)&bits, sizeof bits, GRND_NONBLOCK, 0, 0, 0) == sizeof bits) {
+        return bits;
+    }
+    /* Early in the life of the machine, or refused: what the kernel gave the process at its start, and where the stack is. */
+    const uint64_t *given = (const uint64_t *)getauxval(AT_RANDOM);
+    return (given ? given[1] : 0) * 0x9e3779b97f4a7c15u ^ (uintptr_t)&bits;
+}
+
 bool platform_single_threaded(void) {
     return __libc_single_threaded != 0;
 }
@@ -210,8 +233,25 @@ void platform_write(int descriptor, const char *text, size_t length) {
     }
 }
 
+/* A plain file of this user's that has no other name: whoever put it there may write to it anyway. Emptied. */
+static bool reuse_file(int descriptor) {
+    struct stat status = {0};
+    return !syscall_failed(syscall6(SYS_fstat, descriptor, (long)&status, 0, 0, 0, 0)) && S_ISREG(status.st_mode) && status.st_nlink == 1 &&
+           status.st_uid == (uid_t)syscall6(SYS_geteuid, 0, 0, 0, 0, 0, 0) &&
+           !syscall_failed(syscall6(SYS_ftruncate, descriptor, 0, 0, 0, 0, 0));
+}
+
 int platform_create_file(const char *path) {
-    long result = syscall6(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600, 0, 0);
+    const int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK; /* not to wait for the reader of a pipe */
+    long result = syscall6(SYS_openat, AT_FDCWD, (long)path, flags | O_CREAT | O_EXCL, 0600, 0, 0);
+    if (result != -17 /* EEXIST */) {
+        return syscall_failed(result) ? -1 : (int)result;
+    }
+    result = syscall6(SYS_openat, AT_FDCWD, (long)path, flags, 0, 0, 0);
+    if (!syscall_failed(result) && !reuse_file((int)result)) {
+        platform_close((int)result);
+        return -1;
+    }
     return syscall_failed(result) ? -1 : (int)result;
 }
 

@@ -4,6 +4,8 @@
 #include "api/fork.h"
 #include "collam/collam.h"
 #include "heap/bin.h"
+#include "heap/guarded.h"
+#include "heap/quarantine.h"
 #include "heap/thread_heap.h"
 #include "pages/chunk.h"
 #include "pages/direct.h"
@@ -136,8 +138,17 @@ static void use_meta_lock(void) {
     meta_small_free(meta_small(8), 8);
 }
 
-static struct worker workers[] = {
-    {.work = use_heaps_lock}, {.work = use_bin_lock}, {.work = use_chunk_lock}, {.work = use_direct_lock}, {.work = use_meta_lock}};
+static void use_guarded_lock(void) {
+    (void)guarded_size(4096);
+}
+
+static void use_quarantine_lock(void) {
+    (void)quarantine_size(4096);
+}
+
+static struct worker workers[] = {{.work = use_heaps_lock},     {.work = use_bin_lock},  {.work = use_chunk_lock},
+                                  {.work = use_direct_lock},    {.work = use_meta_lock}, {.work = use_guarded_lock},
+                                  {.work = use_quarantine_lock}};
 static bool workers_watched;
 static unsigned workers_that_got_on;
 

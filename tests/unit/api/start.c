@@ -3,9 +3,12 @@
  */
 #include "collam/collam.h"
 #include "config/options.h"
+#include "front/sampled.h"
+#include "heap/guarded.h"
 #include "heap/thread_heap.h"
 #include "unit.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 /* Before every constructor: what the tests below cannot set early enough themselves. */
@@ -20,6 +23,13 @@ static void set_early(int argc, char **argv, char **environment) {
     }
 }
 __attribute__((section(".preinit_array"), used)) static void (*const early)(int, char **, char **) = set_early;
+
+/* Whether a handler for wild accesses was in place before the test's library set its own. */
+static bool caught_at_start;
+__attribute__((constructor(102))) static void look_at_handler(void) {
+    struct sigaction action;
+    caught_at_start = sigaction(SIGSEGV, NULL, &action) == 0 && action.sa_handler != SIG_DFL;
+}
 
 /* Prints what the fake kept, when the process ends: after the library's own destructor, which has the number 101. */
 static void tell(void) {
@@ -40,6 +50,7 @@ static void child_shows_options(void **state) {
     collam_free(block);
     fprintf(stderr, "[misuse %zu][shards %zu][perturb %zu][watched %d]", option_get(OPTION_misuse), option_get(OPTION_shards),
             option_get(OPTION_perturb), thread_heap->watched);
+    fprintf(stderr, "[rate %u][guarded %d][caught %d]", sampled_rate_now(), guarded_holds((uintptr_t)block), caught_at_start);
 }
 
 static const char *run_child(const char *options, const char *more) {
@@ -67,6 +78,9 @@ static void options_come_from_the_environment(void **state) {
     ASSERT_HAS(run_child(NULL, NULL), "[misuse 0][shards 0][perturb 0][watched 0]");
     ASSERT_HAS(run_child("", NULL), "[misuse 0][shards 0]");
     ASSERT_HAS(run_child("perturb=7", NULL), "[perturb 7][watched 1]");
+    ASSERT_HAS(run_child("guard_rate=1", NULL), "[watched 1][rate 1][guarded 1][caught 1]");
+    ASSERT_HAS(run_child("guard_rate=100000", NULL), "[watched 0][rate 100000][guarded 0][caught 1]");
+    ASSERT_HAS(run_child(NULL, NULL), "[watched 0][rate 0][guarded 0]");
 }
 
 static void bad_options_are_told_unless_quiet(void **state) {

@@ -1,0 +1,173 @@
+/*
+ * Purpose: tests of front/hardened.c in a core that is compiled as the hardened library is: what is found in blocks, and that chance
+ * chooses them.
+ */
+#include "collam/collam.h"
+#include "config/options.h"
+#include "heap/thread_heap.h"
+#include "slab/size_class.h"
+#include "unit.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+static void warn(void) {
+    assert_true(option_set(OPTION_misuse, MISUSE_WARN));
+}
+
+static void expect(const char *format, const char *block, const char *where, size_t size) {
+    char line[300];
+    snprintf(line, sizeof line, format, (const void *)block, (const void *)where, size);
+    assert_string_equal(fake_output(), line);
+    fake_output_clear();
+}
+
+static const size_t sizes[] = {0, 1, 8, 9, 24, 56, 57, 100, 1000, 1016, 1017, 5000, 20000, 32760};
+
+static void blocks_are_clear_and_end_before_their_canary(void **state) {
+    (void)state;
+    for (int round = 0; round < 50; round++) {
+        for (size_t i = 0; i < COUNT(sizes); i++) {
+            char *block = collam_malloc(sizes[i]);
+            size_t usable = collam_usable_size(block);
+            assert_true(usable >= sizes[i] && usable % 16 == 8);
+            assert_true(unit_all(block, usable, 0));
+            memset(block, 0xff, usable);
+            char *aligned = collam_aligned_alloc(256, sizes[i]);
+            assert_true((uintptr_t)aligned % 256 == 0 && unit_all(aligned, sizes[i], 0));
+            memset(aligned, 0xff, sizes[i]);
+            collam_free_sized(block, sizes[i]);
+            collam_free_aligned_sized(aligned, 256, sizes[i]);
+        }
+    }
+    assert_string_equal(fake_output(), "");
+}
+
+static void an_overrun_is_found_when_the_block_is_freed(void **state) {
+    (void)state;
+    warn();
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        char *block = collam_malloc(sizes[i]);
+        size_t usable = collam_usable_size(block);
+        block[usable] = 0; /* the end of a string */
+        collam_free(block);
+        expect("collam: collam_free(%p): overflow, written at %p behind a %zu-byte block; ignored\n", block, block + usable, usable);
+    }
+}
+
+static void a_write_after_free_is_found_when_the_block_is_given_again(void **state) {
+    (void)state;
+    warn();
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        char *block = collam_malloc(sizes[i]);
+        size_t usable = collam_usable_size(block);
+        char *where = block + usable * i / COUNT(sizes);
+        collam_free(block);
+        *where = 1;
+        char *again = NULL;
+        for (int n = 0; n < 1000 && again != block; n++) {
+            again = collam_malloc(sizes[i]);
+        }
+        assert_ptr_equal(again, block);
+        expect("collam: malloc(%p): write after free, at %p in a %zu-byte block; ignored\n", block, where, usable);
+        assert_true(unit_all(block, usable, 0));
+        collam_free(block);
+        assert_string_equal(fake_output(), "");
+    }
+}
+
+static pthread_barrier_t barrier;
+
+/* The block waits in the magazine of a thread that lives: nothing but its contents says so. */
+static void *free_and_wait(void *block) {
+    collam_free(collam_malloc(100));
+    collam_free(block);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    return NULL;
+}
+
+static void a_double_free_is_found_wherever_the_block_waits(void **state) {
+    (void)state;
+    warn();
+    char *block = collam_malloc(100);
+    size_t usable = collam_usable_size(block);
+    pthread_t thread;
+    pthread_barrier_init(&barrier, NULL, 2);
+    assert_int_equal(pthread_create(&thread, NULL, free_and_wait, block), 0);
+    pthread_barrier_wait(&barrier);
+    collam_free(block);
+    char line[200];
+    snprintf(line, sizeof line, "collam: collam_free(%p): double free of a %zu-byte block; ignored\n", (void *)block, usable);
+    assert_string_equal(fake_output(), line);
+    pthread_barrier_wait(&barrier);
+    pthread_join(thread, NULL);
+}
+
+static void chance_chooses_the_block(void **state) {
+    (void)state;
+    enum { N = 20, ROUNDS = 200 };
+    char *block[N];
+    unsigned newest = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < N; i++) {
+            block[i] = collam_malloc(40);
+        }
+        for (size_t i = 0; i < N; i++) {
+            collam_free(block[i]);
+        }
+        char *next = collam_malloc(40);
+        newest += next == block[N - 1];
+        collam_free(next);
+    }
+    assert_true(newest <= ROUNDS / 5);
+}
+
+static void realloc_keeps_contents(void **state) {
+    (void)state;
+    char *block = NULL;
+    for (size_t size = 1; size < 3000000; size += size / 3 + 1) {
+        block = collam_realloc(block, size);
+        memset(block + size - 1, 3, 1);
+        assert_int_equal(block[size / 2], size > 1 ? block[size / 2] : 3);
+    }
+    for (size_t size = 2000000; size > 0; size = size * 2 / 5) {
+        memset(block, 4, size);
+        block = collam_realloc(block, size);
+        assert_true(unit_all(block, size, 4));
+    }
+    collam_free(block);
+    assert_string_equal(fake_output(), "");
+}
+
+static void large_blocks_wait_and_a_second_free_is_seen(void **state) {
+    (void)state;
+    warn();
+    static const size_t large[] = {40000, 300000, 50 << 20};
+    for (size_t i = 0; i < COUNT(large); i++) {
+        char *block = collam_malloc(large[i]);
+        memset(block, 1, 5000);
+        collam_free(block);
+        collam_free(block);
+        char line[200];
+        snprintf(line, sizeof line, "collam: collam_free(%p): double free of a large block; ignored\n", (void *)block);
+        assert_string_equal(fake_output(), line);
+        fake_output_clear();
+    }
+    struct collam_stats stats;
+    collam_get_stats(&stats, sizeof stats);
+    assert_int_equal(stats.large_bytes + stats.direct_bytes, 0);
+    collam_trim(0);
+    assert_string_equal(fake_output(), "");
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(blocks_are_clear_and_end_before_their_canary),
+    cmocka_unit_test(an_overrun_is_found_when_the_block_is_freed),
+    cmocka_unit_test(a_write_after_free_is_found_when_the_block_is_given_again),
+    cmocka_unit_test(a_double_free_is_found_wherever_the_block_waits),
+    cmocka_unit_test(chance_chooses_the_block),
+    cmocka_unit_test(realloc_keeps_contents),
+    cmocka_unit_test(large_blocks_wait_and_a_second_free_is_seen),
+};
+UNIT_MAIN(tests)

@@ -1,0 +1,216 @@
+/*
+ * Purpose: tests of platform/fault.c: what the handler is told, and that what it leaves goes on as if it were not there.
+ */
+#include "platform/fault.h"
+#include "unit.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static char *hole;
+static volatile struct fault seen;
+static volatile int handled;
+static bool take_it;
+
+static bool handler(const struct fault *fault) {
+    seen = *fault;
+    handled++;
+    if (take_it) {
+        (void)mprotect(hole, 4096, PROT_READ | PROT_WRITE);
+    }
+    return take_it;
+}
+
+static void make_hole(void) {
+    hole = mmap(NULL, 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(hole != MAP_FAILED);
+}
+
+static void the_handler_sees_the_access_and_may_mend_it(void **state) {
+    (void)state;
+    make_hole();
+    take_it = true;
+    assert_true(fault_catch(handler));
+    *(volatile char *)(hole + 100) = 5;
+    assert_int_equal(hole[100], 5);
+    assert_int_equal(handled, 1);
+    assert_int_equal(seen.address, (uintptr_t)hole + 100);
+    assert_true(seen.stack != 0 && seen.code != 0);
+#if defined(__x86_64__)
+    assert_int_equal(seen.access, FAULT_WRITE);
+    (void)mprotect(hole, 4096, PROT_NONE);
+    assert_int_equal(*(volatile char *)(hole + 100), 5);
+    assert_int_equal(seen.access, FAULT_READ);
+#endif
+}
+
+/* --- what was there before ------------------------------------------------------------------------------------------------ */
+
+static sigjmp_buf back;
+static volatile int calls_of_own;
+static sigset_t mask_in_own;
+static const siginfo_t *info_of_own;
+
+static void own_with_info(int number, siginfo_t *info, void *context) {
+    (void)number;
+    (void)context;
+    calls_of_own++;
+    info_of_own = info;
+    assert_ptr_equal(info->si_addr, hole);
+    sigprocmask(SIG_BLOCK, NULL, &mask_in_own);
+    siglongjmp(back, 1);
+}
+
+static void own_plain(int number) {
+    assert_int_equal(number, SIGSEGV);
+    calls_of_own++;
+    siglongjmp(back, 1);
+}
+
+static void set_before(void (*plain)(int), void (*with_info)(int, siginfo_t *, void *), int flags) {
+    struct sigaction action = {0};
+    if (with_info) {
+        action.sa_sigaction = with_info;
+        action.sa_flags = SA_SIGINFO | flags;
+    } else {
+        action.sa_handler = plain;
+        action.sa_flags = flags;
+    }
+    sigaddset(&action.sa_mask, SIGUSR1);
+    assert_int_equal(sigaction(SIGSEGV, &action, NULL), 0);
+}
+
+static void touch_hole(void) {
+    if (sigsetjmp(back, 1) == 0) {
+        *(volatile char *)hole = 1;
+        assert_true(false);
+    }
+}
+
+static void the_programs_handler_comes_next(void **state) {
+    (void)state;
+    make_hole();
+    set_before(NULL, own_with_info, 0);
+    assert_true(fault_catch(handler));
+    touch_hole();
+    touch_hole();
+    assert_int_equal(handled, 2);
+    assert_int_equal(calls_of_own, 2);
+    assert_true(sigismember(&mask_in_own, SIGUSR1) && sigismember(&mask_in_own, SIGSEGV));
+    set_before(own_plain, NULL, 0);
+    assert_true(fault_catch(handler));
+    touch_hole();
+    assert_int_equal(calls_of_own, 3);
+}
+
+static void its_flags_are_kept(void **state) {
+    (void)state;
+    make_hole();
+    set_before(NULL, own_with_info, SA_NODEFER | SA_RESTART);
+    assert_true(fault_catch(handler));
+    touch_hole();
+    assert_true(sigismember(&mask_in_own, SIGUSR1) && !sigismember(&mask_in_own, SIGSEGV));
+    struct sigaction now;
+    assert_int_equal(sigaction(SIGSEGV, NULL, &now), 0);
+    assert_true((now.sa_flags & SA_RESTART) && !(now.sa_flags & SA_ONSTACK));
+}
+
+/* Run as children: they die. */
+static void child_default(void **state) {
+    (void)state;
+    make_hole();
+    signal(SIGSEGV, SIG_DFL);
+    assert_true(fault_catch(handler));
+    *(volatile char *)hole = 1;
+}
+
+static void child_ignored(void **state) {
+    (void)state;
+    make_hole();
+    signal(SIGSEGV, SIG_IGN);
+    assert_true(fault_catch(handler));
+    raise(SIGSEGV); /* this can be ignored, the access cannot */
+    assert_int_equal(handled, 0);
+    *(volatile char *)hole = 1;
+}
+
+static void child_sent(void **state) {
+    (void)state;
+    signal(SIGSEGV, SIG_DFL);
+    assert_true(fault_catch(handler));
+    raise(SIGSEGV);
+    usleep(1000);
+    _exit(9);
+}
+
+static void child_one_time(void **state) {
+    (void)state;
+    make_hole();
+    set_before(own_plain, NULL, (int)SA_RESETHAND);
+    assert_true(fault_catch(handler));
+    touch_hole();
+    if (calls_of_own == 1) {
+        *(volatile char *)hole = 1;
+    }
+    _exit(9);
+}
+
+static void death_is_the_signals(void **state) {
+    (void)state;
+    static const char *const children[] = {"child_default", "child_ignored", "child_sent", "child_one_time"};
+    char *environment[] = {(char *)"UNIT_CHILD=1", NULL};
+    for (size_t i = 0; i < COUNT(children); i++) {
+        char text[1000];
+        assert_int_equal(unit_run_self(children[i], environment, text, sizeof text), 128 + SIGSEGV);
+    }
+}
+
+/* --- memory and files -------------------------------------------------------------------------------------------------------- */
+
+static void memory_is_read_as_far_as_it_goes(void **state) {
+    (void)state;
+    make_hole();
+    (void)mprotect(hole, 4096, PROT_READ | PROT_WRITE);
+    memset(hole, 3, 4096);
+    char copy[9000];
+    if (fault_read_memory((uintptr_t)hole, copy, 1) == 0) {
+        return; /* an emulator that has not got the call */
+    }
+    assert_int_equal(fault_read_memory((uintptr_t)hole + 96, copy, 9000), 4000);
+    assert_true(unit_all(copy, 4000, 3));
+    assert_int_equal(fault_read_memory((uintptr_t)hole + 4096, copy, 10), 0);
+    assert_int_equal(fault_read_memory(0x10, copy, 10), 0);
+    assert_int_equal(fault_read_memory(UINTPTR_MAX - 3, copy, 10), 0);
+}
+
+static void files_are_read(void **state) {
+    (void)state;
+    char text[64] = "";
+    assert_int_equal(fault_open_file("/nowhere/at/all"), -1);
+    int descriptor = fault_open_file("/proc/self/comm");
+    assert_true(descriptor >= 0);
+    size_t got = fault_read_file(descriptor, text, sizeof text);
+    assert_true(got > 1 && text[got - 1] == '\n');
+    assert_int_equal(fault_read_file(descriptor, text, sizeof text), 0);
+    fault_close_file(descriptor);
+    assert_int_equal(fault_read_file(descriptor, text, sizeof text), 0);
+}
+
+static const struct CMUnitTest all[] = {
+    cmocka_unit_test(the_handler_sees_the_access_and_may_mend_it),
+    cmocka_unit_test(the_programs_handler_comes_next),
+    cmocka_unit_test(its_flags_are_kept),
+    cmocka_unit_test(death_is_the_signals),
+    cmocka_unit_test(memory_is_read_as_far_as_it_goes),
+    cmocka_unit_test(files_are_read),
+    cmocka_unit_test(child_default),
+    cmocka_unit_test(child_ignored),
+    cmocka_unit_test(child_sent),
+    cmocka_unit_test(child_one_time),
+};
+
+/* The children are found by name when run as such, and are no tests by themselves. */
+int main(int argc, char **argv) {
+    return unit_main(argc, argv, all, argc > 1 ? COUNT(all) : COUNT(all) - 4);
+}
