@@ -30,7 +30,7 @@ kwrite: kwrite xvfb xauth dbus xdotool imagemagick tesseract-ocr tesseract-ocr-e
 lua: lua5.4
 malloc_trim: clangd binutils gcc python3 e2fsprogs openjdk-17-jdk-headless|openjdk-21-jdk-headless
 memcached: memcached
-nginx: nginx-light|nginx-full|nginx-core wrk
+nginx: nginx-light|nginx-full|nginx-core wrk curl
 node: nodejs
 own_malloc: gcc
 perl: perl perl-modules-5.36|perl-modules-5.38|perl-modules-5.40

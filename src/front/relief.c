@@ -146,7 +146,7 @@ static bool relieve_refusal(struct relief *done, size_t bytes) {
     return false;
 }
 
-bool relief(struct relief *done, size_t bytes) {
+static bool worth_another_try(struct relief *done, size_t bytes) {
     if (done->rounds++ == ROUNDS_MAX) {
         return false;
     }
@@ -156,4 +156,12 @@ bool relief(struct relief *done, size_t bytes) {
     struct limit_reached reached;
     enum limit_verdict verdict = limit_look(bytes, &reached);
     return verdict == LIMIT_ROOM || relieve_limit(done, bytes, verdict, &reached);
+}
+
+bool relief(struct relief *done, size_t bytes) {
+    bool again = worth_another_try(done, bytes);
+    if (!again) {
+        limit_refused();
+    }
+    return again;
 }

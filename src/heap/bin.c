@@ -10,6 +10,8 @@
 #include "platform/platform.h"
 #include "slab/slab.h"
 
+#include <limits.h>
+
 enum { FULLNESS_LISTS = 4, WHOLLY_FREE = FULLNESS_LISTS, LISTS, KEPT_SLABS_MAX = 16 };
 
 struct bin {
@@ -47,6 +49,7 @@ static void bin_check(const struct bin *bin) {
 
 static void list_slab(struct bin *bin, struct slab *slab, unsigned fullness) {
     slab->fullness = (uint8_t)fullness;
+    slab->relist_at = (uint16_t)(((fullness + 1) * slab->blocks + FULLNESS_LISTS - 1) / FULLNESS_LISTS);
     list_push(&bin->lists[fullness], &slab->node);
     if (fullness == WHOLLY_FREE) {
         fetch_add_relaxed(&kept_slabs, 1);
@@ -67,6 +70,7 @@ static void relist(struct bin *bin, struct slab *slab) {
         if (listed) {
             unlist_slab(slab);
         }
+        slab->relist_at = 1;
         return;
     }
     unsigned fullness = fullness_of(slab);
@@ -182,66 +186,77 @@ static bool retire_kept(struct bin *bin) {
     return node && retire_if_spare(bin, LIST_ENTRY(node, struct slab, node));
 }
 
-/* The bin that the slab says it belongs to; only its lock makes that certain. */
-static struct bin *bin_of(const struct slab *slab, unsigned class_index) {
-    return &shards[slab_shard(slab) % SHARDS_MAX].bins[class_index];
-}
-
-/* Under the bin's lock. The owner is read once: see docs/CONCURRENCY.md. */
-static bool slab_belongs(const struct slab *slab, const struct bin *bin, unsigned class_index) {
-    unsigned owner = load_relaxed(&slab->owner);
-    return owner == slab_owner(owner >> 8, class_index) && &shards[(owner >> 8) % SHARDS_MAX].bins[class_index] == bin;
-}
-
-/* Puts back the blocks at the front that lie in one slab; the bin's lock is held. As slab_put. */
-static unsigned put_in_slab(struct bin *bin, struct slab *slab, unsigned class_index, void **blocks, unsigned count, void **bad,
-                            unsigned *bad_count) {
-    if (UNLIKELY(slab == NULL || !slab_belongs(slab, bin, class_index))) {
-        bad[(*bad_count)++] = blocks[0]; /* the slab went to others meanwhile: nobody can own a block of it in this class */
-        return 1;
-    }
-    unsigned bad_before = *bad_count;
-    unsigned done = slab_put(slab, blocks, count, bad, bad_count);
-    store_relaxed(&bin->out, load_relaxed(&bin->out) - (done - (*bad_count - bad_before))); /* written under the lock only */
-    return done;
-}
-
-/* After blocks came back: the slab finds its list, and a wholly free slab that is not needed goes. True when a unit went back. */
-static bool settle(struct bin *bin, struct slab *slab) {
+/* Blocks came back to the slab, and it has as many free that it belongs in another list; a wholly free slab that is not needed goes. True
+ * when a unit went back. */
+static NOINLINE bool settle(struct bin *bin, struct slab *slab) {
     relist(bin, slab);
     return slab->free == slab->blocks ? retire_if_spare(bin, slab) : retire_kept(bin);
 }
 
-unsigned bin_put(unsigned class_index, void **blocks, unsigned count) {
-    struct bin *bin = NULL;
-    unsigned bad = 0;
-    bool unit_went_back = false;
-    for (unsigned i = 0; i < count;) {
-        struct slab *slab = slab_of((uintptr_t)blocks[i]);
-        struct bin *owner = slab ? bin_of(slab, class_index) : NULL;
-        if (owner && owner != bin) {
-            if (bin) {
-                lock_give(&bin->lock, LOCK_BIN);
-            }
-            bin = owner;
-            lock_take(&bin->lock, LOCK_BIN);
-            slab = slab_of((uintptr_t)blocks[i]); /* again: the chunk's descriptor may serve another address by now */
-        }
-        if (LIKELY(owner != NULL)) {
-            unsigned bad_before = bad;
-            unsigned done = put_in_slab(bin, slab, class_index, blocks + i, count - i, blocks, &bad);
-            if (bad - bad_before < done) {
-                unit_went_back |= settle(bin, slab);
-            }
-            i += done;
-        } else {
-            blocks[bad++] = blocks[i++];
-        }
-    }
+/* The bin that blocks are being put back into; its lock is held. */
+struct putting {
+    struct bin *bin; /* NULL: none yet */
+    unsigned owner;  /* what its slabs say */
+    unsigned put;    /* blocks put back since the lock was taken */
+};
+
+static void give_bin(struct putting *putting) {
+    struct bin *bin = putting->bin;
     if (bin) {
+        store_relaxed(&bin->out, load_relaxed(&bin->out) - putting->put); /* written under the lock only */
         bin_check(bin);
         lock_give(&bin->lock, LOCK_BIN);
     }
+}
+
+/* The block's slab belongs to another bin: goes over to that. NULL when no slab of this class is there. */
+static NOINLINE struct slab *change_bin(struct putting *putting, unsigned class_index, uintptr_t address) {
+    struct slab *slab = slab_of(address);
+    if (slab == NULL) {
+        return NULL;
+    }
+    unsigned owner = load_relaxed(&slab->owner); /* read once: see docs/CONCURRENCY.md */
+    if (owner != slab_owner(owner >> 8, class_index)) {
+        return NULL; /* the slab went to others: nobody can own a block of it in this class */
+    }
+    give_bin(putting);
+    *putting = (struct putting){.bin = &shards[(owner >> 8) % SHARDS_MAX].bins[class_index], .owner = owner};
+    lock_take(&putting->bin->lock, LOCK_BIN);
+    /* Only now is it certain; and the chunk's descriptor may serve another address by now. */
+    slab = slab_of(address);
+    return slab && load_relaxed(&slab->owner) == owner ? slab : NULL;
+}
+
+unsigned bin_put(unsigned class_index, void **blocks, unsigned count) {
+    struct putting putting = {.bin = NULL, .owner = UINT_MAX};
+    unsigned bad = 0;
+    bool unit_went_back = false;
+    for (unsigned i = 0; i < count;) {
+        uintptr_t address = (uintptr_t)blocks[i];
+        struct slab *slab = slab_of(address);
+        if (UNLIKELY(slab == NULL || load_relaxed(&slab->owner) != putting.owner)) {
+            slab = change_bin(&putting, class_index, address);
+            if (slab == NULL) {
+                blocks[bad++] = blocks[i++];
+                continue;
+            }
+        }
+        unsigned bad_before = bad;
+        unsigned done = 1;
+        if (i + 1 == count || ((uintptr_t)blocks[i + 1] ^ address) >> UNIT_SHIFT) {
+            if (UNLIKELY(!slab_put_one(slab, address))) {
+                blocks[bad++] = blocks[i];
+            }
+        } else {
+            done = slab_put(slab, blocks + i, count - i, blocks, &bad);
+        }
+        putting.put += done - (bad - bad_before);
+        i += done;
+        if (UNLIKELY(slab->free >= slab->relist_at)) {
+            unit_went_back |= settle(putting.bin, slab);
+        }
+    }
+    give_bin(&putting);
     if (unit_went_back) {
         purge_if_over_budget();
     }

@@ -30,6 +30,7 @@ static _Atomic(size_t) reserve; /* a sixteenth of that limit */
  * within the container (SIZE_MAX: there is none).
  */
 static _Atomic(size_t) last_step;
+static _Atomic(bool) limited; /* the system is known to limit this process: then even a small heap may be too large */
 static _Atomic(size_t) safe_ceiling = SIZE_MAX;
 
 void limit_options_changed(void) {
@@ -50,6 +51,13 @@ static void follow_down(void) {
     lowest = lowest > safe ? lowest : safe;
     if (load_relaxed(&limit_ceiling) > lowest) {
         store_relaxed(&limit_ceiling, lowest); /* a ceiling set meanwhile may be lost: the next to reach this one looks again */
+    }
+}
+
+void limit_refused(void) {
+    size_t lowest = sum(limit_footprint(), load_relaxed(&last_step));
+    if (load_relaxed(&limit_ceiling) > lowest) {
+        store_relaxed(&limit_ceiling, lowest);
     }
 }
 
@@ -87,33 +95,50 @@ static void tell(const struct nearest *nearest, struct limit_reached *reached) {
     fmt_text(&out, nearest->where);
 }
 
-/* What is known of the container: how much it still admits, and how much of the heap may come to be backed without anybody asking. */
+/* What is known of the container. */
 struct container {
     size_t room; /* less a margin that belongs to nobody, since beyond it the kernel kills; SIZE_MAX: none */
     size_t limit;
-    size_t untouched;
+    size_t margin;
+    size_t used;
+    size_t own;       /* of those, what this process has; the rest is other processes' */
+    size_t untouched; /* how much of the heap may come to be backed without anybody asking */
 };
+
+static bool mostly_own(const struct container *container) {
+    return container->own >= container->used - container->used / 4;
+}
 
 static void set_thresholds(size_t ceiling, size_t step, const struct nearest *nearest, size_t footprint,
                            const struct container *container) {
     store_relaxed(&limit_ceiling, ceiling);
     store_relaxed(&last_step, step);
-    store_relaxed(&safe_ceiling, less(sum(footprint, container->room), container->room == SIZE_MAX ? 0 : container->untouched));
+    size_t safe = container->room == SIZE_MAX ? SIZE_MAX : less(sum(footprint, container->room), container->untouched);
+    store_relaxed(&safe_ceiling, mostly_own(container) ? safe : 0);
     store_relaxed(&full_at, sum(footprint, nearest->room));
     store_relaxed(&reserve, nearest->limit >> NEAR_SHIFT);
 }
 
-/* By how much the heap may grow without another look, the request at hand included. */
+/*
+ * By how much the heap may grow beyond the request at hand without another look. A process that shares its container may use its step after
+ * the others have taken all the room there was, so all these steps together must fit in the margin: each gets a part of it as large as its
+ * part of what is used.
+ */
 static size_t step_for(size_t footprint, size_t bytes, const struct nearest *nearest, const struct container *container) {
     if (nearest->room == SIZE_MAX) {
-        return sum(bytes, footprint > FREE_STEP ? footprint : FREE_STEP);
+        return footprint > FREE_STEP ? footprint : FREE_STEP;
     }
     size_t room = less(nearest->room, bytes);
     size_t step = less(room, container->untouched) / 2;
     step = step > room / 16 ? step : room / 16;
     step = step > STEP_MIN ? step : STEP_MIN;
+    if (!mostly_own(container)) {
+        step = step < container->margin ? step : container->margin;
+        step = (size_t)((double)step * ((double)container->own / (double)container->used));
+        step = step > UNIT_SIZE ? step : UNIT_SIZE;
+    }
     size_t hard = less(container->room, bytes);
-    return sum(bytes, step < hard ? step : hard);
+    return step < hard ? step : hard;
 }
 
 /* Of a request, what is likely to be touched before the next look. */
@@ -128,9 +153,12 @@ static void look_at_system(struct memory_limits *limits, size_t footprint, struc
     memory_limits_look(limits);
     size_t given_back = load_relaxed(&page_counters.purged_bytes) - purged + less(footprint, limit_footprint());
     size_t margin = limits->group.limit >> MARGIN_SHIFT;
-    margin = sum(margin < MARGIN_MAX ? margin : MARGIN_MAX, given_back);
+    container->margin = margin < MARGIN_MAX ? margin : MARGIN_MAX;
+    margin = sum(container->margin, given_back);
     container->limit = limits->group.limit;
     container->room = limits->group.room == SIZE_MAX ? SIZE_MAX : less(limits->group.room, margin);
+    container->used = limits->group.room == SIZE_MAX ? 0 : less(limits->group.limit, limits->group.room);
+    container->own = limits->resident < container->used ? limits->resident : container->used;
     container->untouched = less(footprint, limits->resident);
 }
 
@@ -138,7 +166,7 @@ enum limit_verdict limit_look(size_t bytes, struct limit_reached *reached) {
     size_t footprint = limit_footprint();
     size_t wanted = sum(footprint, bytes);
     size_t soft = option_get(OPTION_soft_limit) ? option_get(OPTION_soft_limit) : SIZE_MAX;
-    struct container container = {SIZE_MAX, SIZE_MAX, 0};
+    struct container container = {.room = SIZE_MAX, .limit = SIZE_MAX};
     struct nearest nearest = {SIZE_MAX, SIZE_MAX, "no limit", "the system has no more memory"};
     consider(&nearest, soft == SIZE_MAX ? SIZE_MAX : less(soft, footprint), soft, "soft limit", "option soft_limit");
     size_t most = soft;
@@ -150,10 +178,11 @@ enum limit_verdict limit_look(size_t bytes, struct limit_reached *reached) {
     }
     if (!option_get(OPTION_system_limits)) {
         /* Only the soft limit counts. */
-    } else if (wanted < FIRST_LOOK) {
+    } else if (wanted < FIRST_LOOK && !load_relaxed(&limited)) {
         most = soft < FIRST_LOOK ? soft : FIRST_LOOK;
     } else {
         look_at_system(&limits, footprint, &container);
+        store_relaxed(&limited, limits.group.room != SIZE_MAX || limits.high.room != SIZE_MAX || limits.process.room != SIZE_MAX);
         consider(&nearest, container.room, container.limit, "container limit", limits.group_at);
         if (at_once(bytes) > container.room) {
             set_thresholds(footprint, 0, &nearest, footprint, &container);
@@ -164,7 +193,7 @@ enum limit_verdict limit_look(size_t bytes, struct limit_reached *reached) {
         consider(&nearest, limits.process.room, limits.process.limit, "process limit", "RLIMIT_AS or RLIMIT_DATA");
     }
     size_t step = step_for(footprint, bytes, &nearest, &container);
-    size_t ceiling = sum(footprint, step);
+    size_t ceiling = sum(sum(footprint, bytes), step);
     set_thresholds(ceiling < most ? ceiling : most, step, &nearest, footprint, &container);
     tell(&nearest, reached);
     return less(nearest.room, bytes) < nearest.limit >> NEAR_SHIFT ? LIMIT_NEAR : LIMIT_ROOM;

@@ -51,6 +51,9 @@ enum limit_verdict limit_look(size_t bytes, struct limit_reached *reached);
 /* The same for a caller that can do nothing about a limit but fail: false for LIMIT_FULL. */
 bool limit_allows(size_t bytes);
 
+/* To be called when a request that was looked at has failed after all, or its size would count as if it were in use. */
+void limit_refused(void);
+
 /* The part of a budget for dirty pages that the nearest limit leaves room for: 0 near it. */
 size_t limit_budget(size_t budget);
 

@@ -33,7 +33,8 @@ struct slab {
     uint16_t free;
     uint16_t fresh; /* granules from the start of the unit that may have been written to */
     uint16_t blocks;
-    unsigned char unused[22];
+    uint16_t relist_at; /* the bin's: with so many free the slab belongs in another list */
+    unsigned char unused[20];
 };
 
 _Static_assert(sizeof(struct slab) == 64, "one cache line in the chunk descriptor");
@@ -68,6 +69,22 @@ unsigned slab_claim(struct slab *slab, void **end, unsigned want);
  * Blocks that are free already, and addresses at which none begins, are moved to bad[*bad_count ...]; `bad` may be the array itself or
  * what lies before it. */
 unsigned slab_put(struct slab *slab, void **blocks, unsigned count, void **bad, unsigned *bad_count);
+/* The same for one block; false when it is bad. */
+ALWAYS_INLINE bool slab_put_one(struct slab *slab, uintptr_t address) {
+    unsigned w = (unsigned)(address >> WORD_SHIFT) % UNIT_WORDS;
+    uint64_t bit = (uint64_t)1 << (address >> GRANULE_SHIFT) % 64;
+    uint64_t word = load_relaxed(&slab->out[w]);
+    if (UNLIKELY(!(word & bit))) {
+        return false;
+    }
+    store_relaxed(&slab->out[w], word & ~bit);
+    slab->hint = (uint8_t)(w < slab->hint ? w : slab->hint);
+    slab->free++;
+    if (slab->blocks <= UNIT_SIZE / FEW_BLOCKS_SIZE) {
+        slab->few_free |= (uint64_t)1 << block_index((address % UNIT_SIZE) * class_reciprocal[slab_class(slab)]);
+    }
+    return true;
+}
 
 void slab_check(const struct slab *slab);
 

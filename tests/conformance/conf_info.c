@@ -5,6 +5,7 @@
  */
 #include "conformance.h"
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
@@ -192,6 +193,54 @@ static void malloc_trim_tells_the_truth(void **state) {
         fail_msg("malloc_trim took memory: %ld KiB before, %ld after", before, resident_kib());
 }
 
+/* Threads that go on allocating put back what they cached once somebody has trimmed; those that sleep keep it until they wake. */
+enum { SLEEPERS = 4, EACH = 3000 };
+static pthread_barrier_t all;
+
+static void *cache_and_wait(void *argument) {
+    static __thread void *mine[EACH];
+    (void)argument;
+    for (int round = 0; round < 10; round++) {
+        for (size_t i = 0; i < EACH; i++)
+            mine[i] = malloc(opaque(16 + i * 37 % 1000));
+        for (size_t i = 0; i < EACH; i++)
+            free(mine[i]);
+    }
+    pthread_barrier_wait(&all);           /* asleep */
+    pthread_barrier_wait(&all);           /* somebody has trimmed */
+    void *another = malloc(opaque(5000)); /* there is none of this size: the thread looks further, and obeys */
+    pthread_barrier_wait(&all);
+    pthread_barrier_wait(&all);
+    free(another);
+    return NULL;
+}
+
+static void malloc_trim_asks_other_threads(void **state) {
+    (void)state;
+    if (!on_collam())
+        skip();
+    pthread_t thread[SLEEPERS];
+    pthread_barrier_init(&all, NULL, SLEEPERS + 1);
+    for (size_t i = 0; i < SLEEPERS; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, cache_and_wait, NULL), 0);
+    pthread_barrier_wait(&all);
+    size_t asleep = mallinfo2().fsmblks;
+    malloc_trim(0);
+    if (mallinfo2().fsmblks + 65536 < asleep)
+        fail_msg("%zu cached before, %zu after: who took them from a thread that sleeps?", asleep, mallinfo2().fsmblks);
+    pthread_barrier_wait(&all);
+    pthread_barrier_wait(&all);
+    size_t awake = mallinfo2().fsmblks;
+    if (awake > asleep / 4)
+        fail_msg("%zu cached while the threads slept, %zu after they were asked and went on", asleep, awake);
+    malloc_trim(0);
+    assert_int_equal(malloc_trim(0), 0); /* nothing is left that could go back */
+    pthread_barrier_wait(&all);
+    for (size_t i = 0; i < SLEEPERS; i++)
+        pthread_join(thread[i], NULL);
+    pthread_barrier_destroy(&all);
+}
+
 static void what_is_trimmed_can_be_used_again(void **state) {
     (void)state;
     for (int round = 0; round < 4; round++) {
@@ -262,15 +311,11 @@ int main(int count, char **argument) {
         return result;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mallinfo2_counts_small_blocks),
-        cmocka_unit_test(mallinfo2_counts_large_and_direct_blocks),
-        cmocka_unit_test(mallinfo_is_mallinfo2_in_ints),
-        cmocka_unit_test(free_bytes_and_used_bytes_make_the_arena),
-        cmocka_unit_test(malloc_stats_prints_what_is_in_use),
-        cmocka_unit_test(malloc_info_takes_no_option),
-        cmocka_unit_test(malloc_trim_tells_the_truth),
-        cmocka_unit_test(what_is_trimmed_can_be_used_again),
-        cmocka_unit_test(mallopt_answers),
+        cmocka_unit_test(mallinfo2_counts_small_blocks),      cmocka_unit_test(mallinfo2_counts_large_and_direct_blocks),
+        cmocka_unit_test(mallinfo_is_mallinfo2_in_ints),      cmocka_unit_test(free_bytes_and_used_bytes_make_the_arena),
+        cmocka_unit_test(malloc_stats_prints_what_is_in_use), cmocka_unit_test(malloc_info_takes_no_option),
+        cmocka_unit_test(malloc_trim_tells_the_truth),        cmocka_unit_test(malloc_trim_asks_other_threads),
+        cmocka_unit_test(what_is_trimmed_can_be_used_again),  cmocka_unit_test(mallopt_answers),
         cmocka_unit_test(perturb_fills_what_malloc_gives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

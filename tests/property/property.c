@@ -1,5 +1,6 @@
 /*
- * Purpose: random operations against the reference model, from several threads that end and are replaced.
+ * Purpose: random operations against the reference model, from several threads that end, or are killed between operations, and are
+ * replaced.
  *
  *   property [--seed N] [--seconds N] [--operations N] [--threads N] [--largest BYTES] [--live MIB] [--no-set] [--no-respawn]
  *
@@ -15,7 +16,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { MOST_THREADS = 64 };
+enum { MOST_THREADS = 64, KILL_EVERY = 16 /* milliseconds, roughly */ };
 struct settings settings = {.seconds = 10, .threads = 4, .largest = 8u << 20, .live_bytes = 256u << 20, .set = true, .respawn = true};
 _Atomic bool time_over;
 
@@ -78,10 +79,25 @@ static void start_thread(pthread_t *thread, struct worker *worker) {
     pthread_attr_destroy(&attributes);
 }
 
-static size_t run(struct worker *workers) {
+/* One of the threads, now and then; who has ended since takes no notice. */
+static void kill_one(const pthread_t *thread) {
+    static size_t turn;
+    turn++;
+    pthread_t victim = thread[turn / KILL_EVERY % settings.threads];
+    if (settings.respawn && settings.operations == 0 && turn % KILL_EVERY == 0 && victim)
+        pthread_cancel(victim);
+}
+
+struct ends {
+    size_t started;
+    size_t killed;
+};
+
+static struct ends run(struct worker *workers) {
     pthread_t thread[MOST_THREADS];
     uint64_t end = now() + settings.seconds * 1000000000u;
-    size_t running = settings.threads, started = running;
+    size_t running = settings.threads;
+    struct ends ends = {running, 0};
     for (size_t i = 0; i < settings.threads; i++)
         start_thread(&thread[i], &workers[i]);
     while (running) {
@@ -89,19 +105,22 @@ static size_t run(struct worker *workers) {
         nanosleep(&pause, NULL);
         if (settings.operations == 0 && now() >= end)
             time_over = true;
+        kill_one(thread);
         for (size_t i = 0; i < settings.threads; i++) {
-            if (thread[i] == 0 || pthread_tryjoin_np(thread[i], NULL))
+            void *how;
+            if (thread[i] == 0 || pthread_tryjoin_np(thread[i], &how))
                 continue;
             thread[i] = 0;
+            ends.killed += how == PTHREAD_CANCELED;
             if (workers[i].finished) {
                 running--;
             } else {
                 start_thread(&thread[i], &workers[i]);
-                started++;
+                ends.started++;
             }
         }
     }
-    return started;
+    return ends;
 }
 
 int main(int count, char **argument) {
@@ -118,7 +137,8 @@ int main(int count, char **argument) {
         workers[i].number = i;
         workers[i].random.state = settings.seed + i * 0x632be59bd9b4e019u;
     }
-    size_t started = run(workers), operations = 0, refused = 0;
+    struct ends ends = run(workers);
+    size_t operations = 0, refused = 0;
     long full = resident_kib();
     for (size_t i = 0; i < settings.threads; i++) {
         worker_clear(&workers[i]);
@@ -128,8 +148,8 @@ int main(int count, char **argument) {
     exchange_clear(&workers[0]);
     malloc_trim(0);
     long empty = resident_kib(), descriptors = model_resident_kib();
-    printf("property: %zu operations, %zu refused as they must be, %zu threads started, %ld KiB full, %ld KiB empty\n", operations, refused,
-           started, full, empty - descriptors);
+    printf("property: %zu operations, %zu refused as they must be, %zu threads started, %zu of them killed, %ld KiB full, %ld KiB empty\n",
+           operations, refused, ends.started, ends.killed, full, empty - descriptors);
     if (on_collam() && !burdened && empty - descriptors > 24 * 1024) {
         printf("property: %ld KiB are still resident though every block was freed\n", empty - descriptors);
         return 1;

@@ -7,6 +7,7 @@
 #include "../support/pattern.h"
 #include "../support/say.h"
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -299,14 +300,30 @@ static void one_operation(struct worker *worker) {
     }
 }
 
+static void leave(void *argument) {
+    struct worker *worker = argument;
+    worker->unused = model_leave();
+}
+
+/* Killed between two operations only: what a thread has in hand within one is in nobody's table. */
+static void may_be_killed(void) {
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+    pthread_testcancel();
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+}
+
 void worker_run(struct worker *worker) {
     size_t until = settings.respawn ? worker->operations + 5000 + random_below(&worker->random, 200000) : SIZE_MAX;
     if (settings.operations && until > settings.operations)
         until = settings.operations;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     model_adopt(worker->unused);
-    while (worker->operations < until && !time_over)
+    pthread_cleanup_push(leave, worker);
+    while (worker->operations < until && !time_over) {
         one_operation(worker);
-    worker->unused = model_leave();
+        may_be_killed();
+    }
+    pthread_cleanup_pop(1);
     worker->finished = time_over || (settings.operations && worker->operations >= settings.operations);
 }
 

@@ -140,6 +140,31 @@ static int threads_ask_for_too_much(void *argument) {
     return 0;
 }
 
+static int be_one_of_several(void *argument) {
+    for (int i = 0; i < (long_form ? 20 : 2); i++)
+        hungry((void *)((size_t)(uintptr_t)argument * 100 + (size_t)i));
+    return 0;
+}
+
+/* Each could use it up alone. */
+static int processes_ask_for_too_much(void *argument) {
+    (void)argument;
+    pid_t child[4];
+    for (size_t i = 0; i < 4; i++) {
+        child[i] = fork();
+        REQUIRE(child[i] >= 0, "fork: errno %d", errno);
+        if (child[i] == 0)
+            _exit(be_one_of_several((void *)(i + 1)));
+    }
+    int wrong = 0, status;
+    for (size_t i = 0; i < 4; i++)
+        if (waitpid(child[i], &status, 0) != child[i] || status != 0) {
+            say(2, "process %zu ended with status %#x\n", i, status);
+            wrong = 1;
+        }
+    return wrong;
+}
+
 /* `live` bytes stay, while a tenth of them comes and goes in ever other sizes. */
 static int live_close_to_the_limit(void *argument) {
     size_t live = *(size_t *)argument, count = live / 1024;
@@ -227,6 +252,10 @@ int stress_container_full(void) {
     size_t limit = 128 * MIB;
     int result = in_container(limit, ask_for_too_much, &limit);
     return result ? result : in_container(limit, threads_ask_for_too_much, NULL);
+}
+
+int stress_container_shared(void) {
+    return in_container(96 * MIB, processes_ask_for_too_much, NULL);
 }
 
 int stress_container_live(void) {

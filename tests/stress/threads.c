@@ -15,7 +15,7 @@ static void *work_on_small_stack(void *argument) {
 }
 
 int stress_small_stacks(void) {
-    for (size_t round = 0; round < (long_form ? 200 : burdened ? 2 : 10); round++) {
+    for (size_t round = 0; round < (long_form ? 200 : emulated ? 2 : 10); round++) {
         pthread_t thread[TEAM];
         for (size_t i = 0; i < TEAM; i++)
             thread[i] = start_with_stack(work_on_small_stack, (void *)(round * TEAM + i), 64 * 1024);

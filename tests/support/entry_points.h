@@ -54,6 +54,12 @@ static const bool burdened = false;
 static const bool burdened = false;
 #endif
 
+#ifdef COLLAM_TESTS_EMULATED
+static const bool emulated = true;
+#else
+static const bool emulated = false;
+#endif
+
 static inline size_t opaque(size_t value) {
     __asm__ volatile("" : "+r"(value));
     return value;

@@ -184,6 +184,37 @@ static void untouched_memory_makes_looks_denser(void **state) {
     assert_true(load_relaxed(&limit_ceiling) >= 201 * MIB);
 }
 
+/* Each of several processes takes a part of the room before it looks again; all of these parts together are no more than the room. */
+static void processes_share_the_room(void **state) {
+    (void)state;
+    static char statm[64];
+    fake_set_file("/proc/self/statm", statm);
+    for (size_t processes = 1; processes <= 16; processes *= 2) {
+        size_t each = 160 * MIB / processes;
+        snprintf(statm, sizeof statm, "99999 %zu 0 10 0 400 0\n", each / 4096);
+        container(256 * MIB, 160 * MIB);
+        heap_of(each);
+        assert_true(each < 16 * MIB || look(65536) == LIMIT_ROOM);
+        if (each >= 16 * MIB) {
+            assert_true((load_relaxed(&limit_ceiling) - each) * processes <= 92 * MIB);
+            /* Given back, and wanted again: others may have taken it, unless there are hardly any. */
+            heap_of(each / 2);
+            (void)limit_budget(0);
+            assert_int_equal(limit_admits(each / 2 + MIB), processes == 1);
+        }
+    }
+}
+
+static void a_failed_request_does_not_count_as_used(void **state) {
+    (void)state;
+    heap_of(20 * MIB);
+    assert_true(limit_allows((size_t)1 << 45));
+    assert_true(limit_admits((size_t)1 << 45));
+    limit_refused();
+    assert_false(limit_admits((size_t)1 << 45));
+    assert_true(limit_admits(32 * MIB));
+}
+
 static void the_budget_shrinks_to_nothing_near_a_limit(void **state) {
     (void)state;
     assert_true(option_set(OPTION_soft_limit, 64 * MIB));
@@ -210,6 +241,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(resource_limits_are_near_but_never_full),
     cmocka_unit_test(looks_get_denser_near_the_end),
     cmocka_unit_test(untouched_memory_makes_looks_denser),
+    cmocka_unit_test(processes_share_the_room),
+    cmocka_unit_test(a_failed_request_does_not_count_as_used),
     cmocka_unit_test(the_budget_shrinks_to_nothing_near_a_limit),
 };
 UNIT_MAIN(tests)

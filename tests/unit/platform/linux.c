@@ -19,8 +19,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,7 +66,9 @@ static void refuses_what_cannot_be(void **state) {
     assert_null(platform_map((size_t)1 << 60, platform_page_size()));
     assert_null(platform_map(MIB, (size_t)1 << 62));
     assert_false(platform_unmap((void *)(platform_page_size() + 1), platform_page_size()));
+#ifndef __SANITIZE_THREAD__ /* which has libc's functions called instead */
     assert_int_equal(errno, 4711);
+#endif
 }
 
 static void purged_pages_read_as_zeros(void **state) {
@@ -177,6 +181,64 @@ static void files_are_the_owners_alone_and_no_links(void **state) {
     assert_int_equal(rmdir(directory), 0);
 }
 
+static void reads_what_the_c_library_reads(void **state) {
+    (void)state;
+    char mine[4096];
+    char theirs[4096];
+    errno = 4711;
+    assert_int_equal(platform_open_file("/nowhere/at/all"), -1);
+    int file = platform_open_file("/proc/self/mountinfo");
+    assert_true(file >= 0);
+    assert_true(fcntl(file, F_GETFD) & FD_CLOEXEC);
+    size_t got = 0;
+    size_t more;
+    while ((more = platform_read(file, mine + got, sizeof mine - got > 100 ? 100 : sizeof mine - got)) != 0) {
+        got += more;
+    }
+    platform_close(file);
+    assert_int_equal(platform_read(file, mine, 1), 0); /* it is closed: an error reads as the end */
+    assert_int_equal(errno, 4711);
+    assert_true((file = open("/proc/self/mountinfo", O_RDONLY)) >= 0);
+    size_t known = 0;
+    ssize_t n;
+    while (known < sizeof theirs && (n = read(file, theirs + known, sizeof theirs - known)) > 0) {
+        known += (size_t)n;
+    }
+    close(file);
+    assert_int_equal(got, known);
+    assert_memory_equal(mine, theirs, got);
+}
+
+static void tells_the_limits_of_the_process(void **state) {
+    (void)state;
+    static const rlim_t values[] = {(rlim_t)8 << 30, RLIM_INFINITY};
+    struct rlimit before[2];
+    assert_int_equal(getrlimit(RLIMIT_AS, &before[0]), 0);
+    assert_int_equal(getrlimit(RLIMIT_DATA, &before[1]), 0);
+    for (int i = 0; i < 2; i++) {
+        rlim_t address_space = before[0].rlim_max < values[i] ? before[0].rlim_max : values[i];
+        rlim_t data = before[1].rlim_max < values[1 - i] ? before[1].rlim_max : values[1 - i];
+        assert_int_equal(setrlimit(RLIMIT_AS, &(struct rlimit){address_space, before[0].rlim_max}), 0);
+        assert_int_equal(setrlimit(RLIMIT_DATA, &(struct rlimit){data, before[1].rlim_max}), 0);
+        assert_int_equal(platform_address_space_limit(), address_space == RLIM_INFINITY ? SIZE_MAX : address_space);
+        assert_int_equal(platform_data_limit(), data == RLIM_INFINITY ? SIZE_MAX : data);
+    }
+    assert_int_equal(setrlimit(RLIMIT_AS, &before[0]), 0);
+    assert_int_equal(setrlimit(RLIMIT_DATA, &before[1]), 0);
+}
+
+static void tells_swap_and_nodes(void **state) {
+    (void)state;
+    struct sysinfo info;
+    assert_int_equal(sysinfo(&info), 0);
+    assert_true(platform_free_swap() <= (size_t)info.totalswap * info.mem_unit);
+    assert_in_range(platform_node_count(), 1, 4096);
+    unsigned cpu;
+    unsigned node;
+    platform_where(&cpu, &node);
+    assert_true(node < 4096);
+}
+
 static int ends[2];
 static volatile sig_atomic_t alarms;
 
@@ -193,7 +255,7 @@ static void *read_late(void *context) {
     sigemptyset(&alarm_only);
     sigaddset(&alarm_only, SIGALRM);
     pthread_sigmask(SIG_BLOCK, &alarm_only, NULL);
-    while (alarms < 3) {
+    for (int i = 0; i < 100; i++) { /* meanwhile the pipe is full, and its writer is interrupted */
         usleep(1000);
     }
     while ((part = read(ends[0], text, sizeof text)) > 0) {
@@ -251,6 +313,9 @@ int main(void) {
         cmocka_unit_test(waits_until_woken),
         cmocka_unit_test(knows_processors_threads_and_itself),
         cmocka_unit_test(files_are_the_owners_alone_and_no_links),
+        cmocka_unit_test(reads_what_the_c_library_reads),
+        cmocka_unit_test(tells_the_limits_of_the_process),
+        cmocka_unit_test(tells_swap_and_nodes),
         cmocka_unit_test(writes_all_of_it),
         cmocka_unit_test(ends_as_abort_does),
     };
