@@ -56,6 +56,13 @@ static void give_all(const uintptr_t *blocks, unsigned count) {
     }
 }
 
+/* Writing a few pages is cheaper than giving them back and getting them again. */
+static void forget(uintptr_t address, size_t size) {
+    if (size < QUARANTINE_MIN || !platform_purge((void *)address, size)) {
+        __builtin_memset((void *)address, 0, size);
+    }
+}
+
 bool large_give_later(uintptr_t address) {
     bool direct = span_size(address) == 0;
     size_t size = in_pages(large_size(address));
@@ -63,12 +70,15 @@ bool large_give_later(uintptr_t address) {
         return false;
     }
     uintptr_t leaving[QUARANTINE_SLOTS] = {address};
-    unsigned count = HARDENED_BY(HARDENED_QUARANTINE) ? quarantine_put(address, size, direct, leaving) : 1;
-    if (count == QUARANTINE_HAS_IT) {
-        return false;
+    unsigned count = 1;
+    if (HARDENED_BY(HARDENED_QUARANTINE) && size >= QUARANTINE_MIN) {
+        count = quarantine_put(address, size, direct, leaving);
+        if (count == QUARANTINE_HAS_IT) {
+            return false;
+        }
     }
     if (HARDENED_BY(HARDENED_CLEAR) && count && leaving[0] == address) {
-        (void)platform_purge((void *)address, size); /* refused: what it held can be seen by who gets it next */
+        forget(address, size);
     }
     give_all(leaving, count);
     return true;

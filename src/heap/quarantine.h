@@ -8,7 +8,7 @@
 
 #include "base/compiler.h"
 
-enum { QUARANTINE_SLOTS = 64 };
+enum { QUARANTINE_SLOTS = 64, QUARANTINE_MIN = 68 << 10 /* smaller blocks come and go too often to be unmapped each time */ };
 #define QUARANTINE_BYTES ((size_t)64 << 20)
 
 #define QUARANTINE_HAS_IT (~0u)

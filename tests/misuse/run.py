@@ -115,7 +115,7 @@ def check_guarded(row, run, warn):
     if row[2] == "same":
         return check_caught(run, warn, run.expected) if row[1] == "caught" else check_unnoticed(run)
     if row[2] == "other":
-        start = "".join(run.expected)[:30]
+        start = "".join(run.expected).split(")")[0]
         return check_caught(run, warn, [error.removesuffix("; ignored") for error in run.errors[:1] if error.startswith(start)])
     if not any(error.startswith("  allocated by thread") for error in run.errors):
         return f"no history of the block, said {run.errors[:1]}"

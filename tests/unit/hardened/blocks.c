@@ -143,7 +143,7 @@ static void realloc_keeps_contents(void **state) {
 static void large_blocks_wait_and_a_second_free_is_seen(void **state) {
     (void)state;
     warn();
-    static const size_t large[] = {40000, 300000, 50 << 20};
+    static const size_t large[] = {80000, 300000, 50 << 20};
     for (size_t i = 0; i < COUNT(large); i++) {
         char *block = collam_malloc(large[i]);
         memset(block, 1, 5000);
