@@ -23,16 +23,12 @@ struct page {
 };
 
 static void begin(struct page *page) {
-    fmt_start(&page->out, page->line, sizeof page->line);
+    fmt_start(&page->out, page->line, sizeof page->line - 1); /* the end of the line always fits */
 }
 
 static void end(struct page *page) {
-    if (fmt_length(&page->out) + 1 < sizeof page->line) {
-        fmt_char(&page->out, '\n');
-    } else {
-        page->line[sizeof page->line - 2] = '\n';
-    }
-    page->write(page->line, fmt_length(&page->out), page->context);
+    page->line[fmt_length(&page->out)] = '\n';
+    page->write(page->line, fmt_length(&page->out) + 1, page->context);
 }
 
 static void write_bytes(struct fmt *out, size_t bytes) {
