@@ -41,6 +41,8 @@ __attribute__((noreturn)) static inline void stand_in_stop(int how) {
         stand_in_stop(STAND_IN_FAILED);                                                                                                    \
     } while (0)
 
+#define fail() fail_msg("%s", "failed")
+
 #define STAND_IN_REQUIRE(condition, what) ((condition) ? (void)0 : stand_in_fail(what, __FILE__, __LINE__))
 static inline void stand_in_fail(const char *what, const char *file, int line) {
     fprintf(stderr, "%s:%d: %s\n", file, line, what);
