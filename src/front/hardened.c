@@ -57,8 +57,10 @@ void *hardened_choose(unsigned class_index) {
     if (UNLIKELY(last == NULL)) {
         return NULL;
     }
-    void **first = load_relaxed(&heap->first[class_index]);
-    void **chosen = HARDENED_BY(HARDENED_RANDOM) ? first + random_below((unsigned)(newest - first) + 1) : newest;
+    void **chosen = newest;
+    if (HARDENED_BY(HARDENED_RANDOM)) {
+        chosen -= random_below((unsigned)(newest - load_relaxed(&heap->first[class_index])) + 1);
+    }
     void *block = *chosen;
     *chosen = last;
     store_relaxed(top, newest);
@@ -105,10 +107,12 @@ static COLD void report_written(void *block, const uint64_t *word, size_t size, 
 }
 
 void *hardened_prepare(void *block, unsigned class_index, const char *call) {
-    size_t size = size_classes[class_index].size;
-    const uint64_t *written = HARDENED_BY(HARDENED_CLEAR) ? first_written(block, size) : NULL;
-    if (UNLIKELY(written != NULL)) {
-        report_written(block, written, size, class_index, call);
+    if (HARDENED_BY(HARDENED_CLEAR)) {
+        size_t size = size_classes[class_index].size;
+        const uint64_t *written = first_written(block, size);
+        if (UNLIKELY(written != NULL)) {
+            report_written(block, written, size, class_index, call);
+        }
     }
     if (HARDENED_BY(HARDENED_CANARY)) {
         *canary_place(block, class_index) = canary_of(block);

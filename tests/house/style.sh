@@ -26,7 +26,7 @@ format)
     ;;
 tidy)
     # With flags of its own: clang does not know all of gcc's. As a debug build: the checked invariants tell the analyser what holds.
-    flags=(-DCOLLAM_DEBUG=1 -I src -I include -D_GNU_SOURCE -DCOLLAM_RUN_VERSION='"0"' -DCOLLAM_RUN_LIBRARY='"lib"' -DCOLLAM_RUN_HARDENED='"lib"' -DCOLLAM_RUN_LIBDIR='"lib"')
+    flags=(-DCOLLAM_DEBUG=1 -I src -I include -D_GNU_SOURCE -DCOLLAM_RUN_VERSION='"0"' -DCOLLAM_RUN_LIBRARY='"lib"' -DCOLLAM_RUN_HARDENED='"hardened"' -DCOLLAM_RUN_LIBDIR='"lib"')
     status=0
     files 'src/*.c' 'tools/*.c' | xargs -P 2 -n 4 sh -c 'clang-tidy --quiet "$@" -- -std=gnu17 '"$(printf "'%s' " "${flags[@]}")" sh 2>/dev/null || status=1
     files 'src/*.cc' | xargs -I{} clang-tidy --quiet {} -- -std=c++17 "${flags[@]}" 2>/dev/null || status=1

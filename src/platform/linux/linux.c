@@ -202,7 +202,7 @@ uint32_t platform_process_id(void) {
 }
 
 uint64_t platform_random(void) {
-    uint64_t bits;
+    uint64_t bits = 0;
     if (syscall6(SYS_getrandom, (long)&bits, sizeof bits, GRND_NONBLOCK, 0, 0, 0) == sizeof bits) {
         return bits;
     }
