@@ -64,7 +64,7 @@ inline unlock_bin(b) {
         bin_lock[b] = 0
     }
 }
-/* slab_create under bin b: a free address and a spare descriptor, any of them. d = NONE: out of memory. */
+/* slab_create under bin b: a free address and a spare descriptor, any of them. d = NONE: no memory. */
 inline create(b) {
     atomic {
         d = NONE;
@@ -73,7 +73,7 @@ inline create(b) {
         :: desc_of[1] == NONE && base_of[0] == NONE -> d = 0; base_of[0] = 1; desc_of[1] = 0
         :: desc_of[0] == NONE && base_of[1] == NONE -> d = 1; base_of[1] = 0; desc_of[0] = 1
         :: desc_of[1] == NONE && base_of[1] == NONE -> d = 1; base_of[1] = 1; desc_of[1] = 1
-        :: else
+        :: skip /* none left, or refused by a limit or the system */
         fi
     }
     if
