@@ -1,6 +1,6 @@
 /*
- * Bins and slabs: src/heap/bin.c (bin_claim, claim_listed, bytes_free, claim_elsewhere, claim_new, bin_put, put_in_slab, settle,
- * retire_if_spare, bin_trim), src/slab/slab.c (slab_create, slab_destroy, slab_claim, slab_put), and of src/pages/chunk.c what lies
+ * Bins and slabs: src/heap/bin.c (bin_claim, claim_listed, bytes_free, claim_elsewhere, claim_new, bin_put, change_bin, settle,
+ * retire_if_spare, bin_trim), src/slab (slab_create, slab_destroy, slab_claim, slab_put, slab_put_one), and of src/pages/chunk.c what lies
  * under them (chunk_take_unit, chunk_give_unit, a chunk that is unmapped and whose descriptor serves another address).
  *
  * Two shards with two classes; two addresses and two descriptors, each one unit of two blocks (a chunk is one unit here, so that
@@ -185,17 +185,23 @@ inline settle() {
     fi
 }
 
-/* bin_put of address a, which was handed out as a block of class `class`; `wrong`: the second put of it */
+/* bin_put (change_bin) of address a, which was handed out as a block of class `class`; `wrong`: the second put of it */
 inline put(wrong) {
     d = desc_of[a / 2];
     good = false;
-    if
-    :: d != NONE ->
-        /* An unowned descriptor keeps its last shard in the code: any bin of the class may be locked then. */
+    /* The owner is read once. No slab, or one of another class: nobody can own the block, and no lock is taken. What a wrong put reads is
+     * ordered by nothing, so it may also be what an earlier life of the descriptor wrote. */
+    atomic {
+        b = (d == NONE -> NONE : owner[d]);
+        b = (b != NONE && (b & 1) != class -> NONE : b);
         if
-        :: owner[d] != NONE -> b = (owner[d] & 2) + class
-        :: owner[d] == NONE -> if :: b = class :: b = 2 + class fi
-        fi;
+        :: skip
+        :: wrong && d != NONE -> b = class
+        :: wrong && d != NONE -> b = 2 + class
+        fi
+    }
+    if
+    :: b != NONE ->
         lock_bin(b);
 #ifndef SLAB_FOUND_BEFORE_LOCK
         d = desc_of[a / 2];
@@ -236,7 +242,7 @@ inline put(wrong) {
         :: else
         fi;
         if :: MINE(b) -> unlock_bin(b) :: else fi
-    :: else
+    :: else -> b = class
     fi;
     assert(wrong || good || spoiled[a]);
     d = NONE; other = 0; good = false; /* fewer states */
