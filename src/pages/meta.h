@@ -7,11 +7,7 @@
 
 #include "base/compiler.h"
 
-enum { META_SMALL_MAX = 512, META_CHUNK_DESCRIPTOR = 4096 };
-
-/* Zeroed memory for a bitmap: size <= META_SMALL_MAX, rounded up to a power of two, aligned to itself (64 at most). NULL if refused. */
-void *meta_small(size_t size);
-void meta_small_free(void *address, size_t size);
+enum { META_CHUNK_DESCRIPTOR = 4096 };
 
 /* Zeroed memory that is never freed, aligned to align (a power of two <= 4096), in pages of its own when size is a multiple of 4096. */
 void *meta_alloc(size_t size, size_t align);

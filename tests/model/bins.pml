@@ -1,6 +1,6 @@
 /*
- * Bins and slabs: src/heap/bin.c (bin_claim, claim_listed, claim_elsewhere, claim_new, bin_put, put_in_slab, settle,
- * retire_if_spare, bin_trim), src/slab/slab.c (slab_create, slab_destroy, slab_claim, slab_put), and of src/pages/chunk.c what lies
+ * Bins and slabs: src/heap/bin.c (bin_claim, claim_listed, bytes_free, claim_elsewhere, claim_new, bin_put, change_bin, settle,
+ * retire_if_spare, bin_trim), src/slab (slab_create, slab_destroy, slab_claim, slab_put, slab_put_one), and of src/pages/chunk.c what lies
  * under them (chunk_take_unit, chunk_give_unit, a chunk that is unmapped and whose descriptor serves another address).
  *
  * Two shards with two classes; two addresses and two descriptors, each one unit of two blocks (a chunk is one unit here, so that
@@ -22,6 +22,7 @@
  * Case: broken -DDESTROY_LISTED "assertion violated"      a wholly free slab goes back while it stands in its list
  * Case: broken -DRELIST_LATE "assertion violated"         the list is mended after the lock was given
  * Case: broken -DNESTED_BINS "invalid end state"          a thread that looks elsewhere keeps its own bin's lock
+ * Case: broken -DFALLBACK_WITH_LOCK "invalid end state"   the same when it looks there because no slab can be made
  */
 #define NONE 9
 #define BINS 4 /* bin = shard * 2 + class */
@@ -63,7 +64,7 @@ inline unlock_bin(b) {
         bin_lock[b] = 0
     }
 }
-/* slab_create under bin b: a free address and a spare descriptor, any of them. d = NONE: out of memory. */
+/* slab_create under bin b: a free address and a spare descriptor, any of them. d = NONE: no memory. */
 inline create(b) {
     atomic {
         d = NONE;
@@ -72,7 +73,7 @@ inline create(b) {
         :: desc_of[1] == NONE && base_of[0] == NONE -> d = 0; base_of[0] = 1; desc_of[1] = 0
         :: desc_of[0] == NONE && base_of[1] == NONE -> d = 1; base_of[1] = 0; desc_of[0] = 1
         :: desc_of[1] == NONE && base_of[1] == NONE -> d = 1; base_of[1] = 1; desc_of[1] = 1
-        :: else
+        :: skip /* none left, or refused by a limit or the system */
         fi
     }
     if
@@ -122,7 +123,21 @@ inline claim_listed() {
     }
 }
 
-/* bin_claim: its own bin by a try-lock that may move on to the other shard, then claim_elsewhere, then claim_new */
+/* claim_elsewhere: the other shard's bin, if it seems to have blocks and its lock is free; no lock is held */
+inline claim_elsewhere() {
+    b = b ^ 2;
+    if
+    :: atomic { (listed[0] == b || listed[1] == b) && bin_lock[b] == 0 -> bin_lock[b] = me + 1 };
+        claim_listed();
+        unlock_bin(b)
+    :: listed[0] != b && listed[1] != b || bin_lock[b] != 0
+    fi;
+    b = b ^ 2
+}
+
+/* bin_claim: its own bin by a try-lock that may move on to the other shard; then claim_elsewhere, if the other bin has plenty (bytes_free
+ * reads two hints without a lock, so it may say either); then claim_new; and when there is no memory for a slab, claim_elsewhere whatever
+ * there is */
 inline claim() {
     atomic {
         if
@@ -138,14 +153,7 @@ inline claim() {
         lock_bin((b ^ 2)); unlock_bin((b ^ 2));
 #endif
         unlock_bin(b);
-        b = b ^ 2;
-        if
-        :: atomic { (listed[0] == b || listed[1] == b) && bin_lock[b] == 0 -> bin_lock[b] = me + 1 };
-            claim_listed();
-            unlock_bin(b)
-        :: listed[0] != b && listed[1] != b || bin_lock[b] != 0
-        fi;
-        b = b ^ 2;
+        if :: claim_elsewhere() :: skip fi;
         if
         :: a == NONE ->
             lock_bin(b);
@@ -154,7 +162,11 @@ inline claim() {
             :: a == NONE -> create(b); if :: d != NONE -> listed[d] = b; claim_listed() :: else fi
             :: else
             fi;
-            unlock_bin(b)
+#ifdef FALLBACK_WITH_LOCK
+            if :: a == NONE -> lock_bin((b ^ 2)); b = b ^ 2; claim_listed(); unlock_bin(b); b = b ^ 2 :: else fi;
+#endif
+            unlock_bin(b);
+            if :: a == NONE -> claim_elsewhere() :: else fi
         :: else
         fi
     :: else -> unlock_bin(b)
@@ -173,17 +185,23 @@ inline settle() {
     fi
 }
 
-/* bin_put of address a, which was handed out as a block of class `class`; `wrong`: the second put of it */
+/* bin_put (change_bin) of address a, which was handed out as a block of class `class`; `wrong`: the second put of it */
 inline put(wrong) {
     d = desc_of[a / 2];
     good = false;
-    if
-    :: d != NONE ->
-        /* An unowned descriptor keeps its last shard in the code: any bin of the class may be locked then. */
+    /* The owner is read once. No slab, or one of another class: nobody can own the block, and no lock is taken. What a wrong put reads is
+     * ordered by nothing, so it may also be what an earlier life of the descriptor wrote. */
+    atomic {
+        b = (d == NONE -> NONE : owner[d]);
+        b = (b != NONE && (b & 1) != class -> NONE : b);
         if
-        :: owner[d] != NONE -> b = (owner[d] & 2) + class
-        :: owner[d] == NONE -> if :: b = class :: b = 2 + class fi
-        fi;
+        :: skip
+        :: wrong && d != NONE -> b = class
+        :: wrong && d != NONE -> b = 2 + class
+        fi
+    }
+    if
+    :: b != NONE ->
         lock_bin(b);
 #ifndef SLAB_FOUND_BEFORE_LOCK
         d = desc_of[a / 2];
@@ -224,7 +242,7 @@ inline put(wrong) {
         :: else
         fi;
         if :: MINE(b) -> unlock_bin(b) :: else fi
-    :: else
+    :: else -> b = class
     fi;
     assert(wrong || good || spoiled[a]);
     d = NONE; other = 0; good = false; /* fewer states */

@@ -189,11 +189,12 @@ def owner_confirmed(give="rel"):
 
 
 def free_of_own_block(handed="rel"):
-    """The claimer clears the bit and the program hands the block over; the check in free may not see the bit set, nor class 0."""
-    return ({"class": 0, "words": 0, "bit": 1, "pointer": 0},
-            [store("class", "rlx", 5) + store("words", "na", 1) + store("bit", "rlx", 0) + store("pointer", handed, 1),
-             load("pointer", "acq", "p", 1) + load("class", "rlx", "class") + load("words", "na", "words") + load("bit", "rlx", "bit")],
-            lambda r: r["class"] == 0 or r["bit"] == 1, lambda r: True)
+    """The claimer sets the block's bit in `out` and the program hands the block over; the look of free at root, class and bit, all of it
+    relaxed and without a lock, may not see them as they were before."""
+    return ({"root": 0, "class": 0, "out": 0, "pointer": 0},
+            [store("root", "rel", 1) + store("class", "rlx", 5) + store("out", "rlx", 1) + store("pointer", handed, 1),
+             load("pointer", "acq", "p", 1) + load("root", "rlx", "root") + load("class", "rlx", "class") + load("out", "rlx", "out")],
+            lambda r: r["root"] == 0 or r["class"] == 0 or r["out"] == 0, lambda r: True)
 
 
 def slots_agreed(compare=True):

@@ -1,14 +1,15 @@
 /*
- * Purging: src/pages/purge.c (purge_down_to) and src/pages/chunk.c (chunk_take_dirty, chunk_return_slices, chunk_forget,
+ * Purging: src/pages/purge.c (purge_down_to, unmap), src/pages/page_map.c (page_map_clean) and src/pages/chunk.c (chunk_take_dirty, chunk_return_slices, chunk_forget,
  * chunk_take_empty, retire, enter, chunk_take_unit, chunk_give_unit).
  *
  * Two addresses where the kernel may put a chunk, two descriptors, chunks of two slices. Two threads take a slice, write to it and
  * give it back; a purger runs beside them; the kernel may refuse to unmap or to purge. The chunk lock is one step (lock.pml).
+ * The bits that say which blocks are out are one for each slice here, set and cleared by the slice's owner (slab_claim, slab_put).
  * Ghosts: `who` owns each slice, `content` says that a slice does not read as zeros, `mapped` that the kernel has the range mapped.
  *
  * Properties (assert): a slice never has two owners; nothing is purged or unmapped but what the purger owns; a block said to be
  * zeroed reads as zeros; what an owner wrote stays; the page map leads to the descriptor of the chunk that is mapped there, and to
- * none where nothing of ours is; dirty_bytes is exact; at the end every slice of every chunk is free (none lost) and every
+ * none where nothing of ours is; bits that an owner set stay, and a fresh slab has none; dirty_bytes is exact; at the end every slice of every chunk is free (none lost) and every
  * descriptor is a chunk's or spare. No deadlock (invalid end state).
  *
  * Case: right
@@ -16,6 +17,7 @@
  * Case: broken -DCLEAN_TOO_EARLY "assertion violated"     the slices are returned as clean, then purged
  * Case: broken -DFORGET_TOO_EARLY "assertion violated"    the descriptor is given up before the chunk is unmapped
  * Case: broken -DUNPUBLISH_LATE "assertion violated"      the page map's entry is cleared after the chunk was unmapped
+ * Case: broken -DBITS_LATE "assertion violated"          the bits of a chunk are given back after it was unmapped
  * Case: broken -DREFUSED_IS_CLEAN "assertion violated"    a refused purge counts as done
  * Case: broken -DRETIRED_STAYS "assertion violated"       a chunk that could not be unmapped is not entered again
  */
@@ -28,6 +30,7 @@ byte base[2] = NONE;  /* descriptor -> address; NONE: never used or spare */
 bool retired[2];
 bool free_bit[4];     /* descriptor * 2 + slice */
 bool dirty_bit[4];
+bool out_bit[4];      /* page map, by address * 2 + slice: a block is out */
 byte who[4];          /* ghost, by address * 2 + slice */
 bool content[4];
 bool mapped[2];
@@ -98,8 +101,10 @@ proctype user(byte me) {
         if
         :: got != NONE ->
             assert(!zeroed || !content[s]);
+            atomic { assert(!out_bit[s]); out_bit[s] = true };
             content[s] = true;
             assert(who[s] == me + 1 && mapped[s / 2]);
+            atomic { assert(out_bit[s]); out_bit[s] = false };
             atomic { /* chunk_give_unit: the owner finds the chunk by its address */
                 assert(content[s]);
                 assert(map[s / 2] == got / 2);
@@ -153,6 +158,12 @@ inline return_slice(i, is_clean) {
 }
 
 inline chunk_forget(d) { atomic { base[d] = NONE; retired[d] = false; check() } }
+
+/* page_map_clean: the system forgets the bits of the chunk, all of which are clear unless it is too late. It may refuse: no change then. */
+inline clean_bits() {
+    out_bit[at * 2] = false;
+    out_bit[at * 2 + 1] = false
+}
 
 /* munmap of the whole chunk d */
 inline unmap(d) {
@@ -220,6 +231,10 @@ active proctype purger() {
         }
         if
         :: first != NONE && whole ->
+#ifndef BITS_LATE
+            assert(!out_bit[at * 2] && !out_bit[at * 2 + 1]);
+            clean_bits();
+#endif
             if
             :: true ->
 #ifdef FORGET_TOO_EARLY
@@ -231,6 +246,9 @@ active proctype purger() {
                 map[at] = NONE;
 #endif
                 chunk_forget(first / 2)
+#endif
+#ifdef BITS_LATE
+                ; clean_bits()
 #endif
             :: true -> purge_and_return() /* the kernel refuses to unmap */
             fi

@@ -245,7 +245,7 @@ static void require_nothing_left(void) {
     /* The first mapping with its region, a second region, steps of metadata, and the table of mappings. */
     size_t metadata = fake_mapped_bytes() - fake_refused_bytes() - chunks;
     REQUIRE(metadata <= 2 * (size_t)REGION_BYTES + ((size_t)5 << 20));
-    /* Resident: bitmaps, descriptors and page map, not a single page of a block; but what can neither be unmapped nor purged stays. */
+    /* Resident: descriptors and page map, not a single page of a block; but what can neither be unmapped nor purged stays. */
     REQUIRE(fake_resident_bytes() <= ((size_t)768 << 10) + (plan.one_in ? fake_refused_bytes() : 0));
 }
 

@@ -1,8 +1,7 @@
 /*
- * Purpose: tests of pages/meta.c: alignment, zeroing, reuse, use of donated memory, and what happens when there is none.
+ * Purpose: tests of pages/meta.c: alignment, zeroing, use of donated memory, and what happens when there is none.
  */
 #include "pages/meta.h"
-#include "base/bits.h"
 #include "pages/counters.h"
 #include "unit.h"
 
@@ -18,53 +17,6 @@ static size_t use_first_pages(void) {
     fake_fail_never();
     assert_in_range(bytes, 16 << 10, 256 << 10);
     return bytes;
-}
-
-static void small_pieces_are_zeroed_and_aligned(void **state) {
-    (void)state;
-    for (size_t size = 1; size <= META_SMALL_MAX; size++) {
-        size_t rounded = 8;
-        while (rounded < size) {
-            rounded *= 2;
-        }
-        char *a = meta_small(size);
-        char *b = meta_small(size);
-        assert_non_null(a);
-        assert_non_null(b);
-        assert_int_equal((uintptr_t)a % (rounded < 64 ? rounded : 64), 0);
-        assert_true(b >= a + rounded || a >= b + rounded);
-        assert_true(unit_all(a, rounded, 0));
-        memset(a, 0xff, rounded);
-        memset(b, 0xff, rounded);
-        meta_small_free(a, size);
-        assert_ptr_equal(meta_small(rounded), a); /* the same kind, newest first */
-        assert_true(unit_all(a, rounded, 0));
-        assert_true(unit_all(b, rounded, 0xff));
-        meta_small_free(a, size);
-        meta_small_free(b, size);
-    }
-}
-
-static void small_pieces_never_overlap(void **state) {
-    (void)state;
-    enum { PIECES = 300 };
-    static unsigned char *piece[PIECES];
-    static size_t size[PIECES];
-    uint64_t seed = 9;
-    for (int step = 0; step < 20000; step++) {
-        unsigned i = (unsigned)(unit_random(&seed) % PIECES);
-        if (piece[i]) {
-            assert_true(unit_all(piece[i], size[i], (int)(i & 0xff)));
-            meta_small_free(piece[i], size[i]);
-            piece[i] = NULL;
-        } else {
-            size[i] = 1 + unit_random(&seed) % META_SMALL_MAX;
-            piece[i] = meta_small(size[i]);
-            assert_true(unit_all(piece[i], size[i], 0));
-            memset(piece[i], (int)(i & 0xff), size[i]);
-        }
-    }
-    assert_true(load_relaxed(&page_counters.meta_bytes) < 2 * PIECES * META_SMALL_MAX);
 }
 
 static void starting_needs_no_mapping(void **state) {
@@ -128,10 +80,9 @@ static void without_memory_it_says_so_and_recovers(void **state) {
     (void)state;
     (void)use_first_pages();
     fake_fail_from(FAKE_MAP, 1);
-    assert_null(meta_small(64));
     assert_null(meta_alloc(8, 8));
     fake_fail_never();
-    assert_non_null(meta_small(64));
+    assert_non_null(meta_alloc(8, 8));
     assert_non_null(meta_alloc(4096, 4096));
 }
 
@@ -144,9 +95,9 @@ static void a_refused_request_leaves_the_rest_in_place(void **state) {
     fake_fail_from(FAKE_MAP, 1);
     assert_null(meta_alloc(16384, 4096));
     assert_ptr_equal(meta_alloc(4096, 4096), gift);
-    assert_ptr_equal(meta_small(64), gift + 4096);
+    assert_ptr_equal(meta_alloc(64, 64), gift + 4096);
     assert_null(meta_alloc(4096, 4096));
-    assert_ptr_equal(meta_small(64), gift + 4096 + 64);
+    assert_ptr_equal(meta_alloc(64, 64), gift + 4096 + 64);
 }
 
 static void works_with_pages_of_64_kib(void **state) {
@@ -164,8 +115,6 @@ static void works_with_pages_of_64_kib(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(small_pieces_are_zeroed_and_aligned),
-    cmocka_unit_test(small_pieces_never_overlap),
     cmocka_unit_test(starting_needs_no_mapping),
     cmocka_unit_test(alignment_up_to_a_page),
     cmocka_unit_test(large_requests_get_their_own_mapping),
