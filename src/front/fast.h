@@ -50,9 +50,8 @@ ALWAYS_INLINE void *fast_malloc(size_t size) {
  * What is always checked before a block enters a magazine (COLLAM_UNCHECKED_FREE leaves it out, to measure what it costs):
  * - the address is a multiple of 16, a block begins there, and the block is not free in its slab: its bit in the page map, read without
  *   the lock, cannot change while the caller owns the block;
- * - it is not in this thread's magazine already: the memo does not recall it from a slot in use, and the block freed last but one in the
- *   class is another. (The last one is left to the memo, which can miss it only when a block with the same hash entered the magazine of
- *   another class since.)
+ * - it is not in this thread's magazine already: it is none of the two blocks freed last in its class, and the memo does not recall it from
+ *   a slot in use.
  * What is wrong, or cannot be told here, goes to the slow path, which looks again. docs/SECURITY.md says what can pass.
  */
 #ifdef COLLAM_UNCHECKED_FREE
@@ -87,7 +86,7 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
         return;
     }
     if (checked_free) {
-        if (UNLIKELY(!region_is_out(region, address)) || UNLIKELY(slot[-2] == block)) {
+        if (UNLIKELY(!region_is_out(region, address)) || UNLIKELY(slot[-1] == block) || UNLIKELY(slot[-2] == block)) {
             slow_free(block, call);
             return;
         }

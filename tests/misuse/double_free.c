@@ -45,6 +45,21 @@ void fault_double_free_20_between(void) {
     twice_with_others_between(64, 20);
 }
 
+/* Thousands of blocks of other sizes are freed in between, none of its own: it still is the last of its size. */
+void fault_double_free_other_sizes_between(void) {
+    static void *other[3000];
+    for (size_t i = 0; i < 3000; i++)
+        other[i] = get(128 + i % 50 * 16);
+    get(64);
+    void *block = get(64);
+    size_t usable = malloc_usable_size(block);
+    drop(block);
+    for (size_t i = 0; i < 3000; i++)
+        drop(other[i]);
+    expect_double_free(CALL("free", block), usable);
+    drop(block);
+}
+
 /* One block of the size stays, near the one freed twice, so that its slab is not given back. */
 void fault_double_free_after_flush(void) {
     get(64);
