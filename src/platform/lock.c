@@ -16,21 +16,25 @@ static __thread bool holds_all __attribute__((tls_model("initial-exec")));
 static __thread uint64_t ranks_held __attribute__((tls_model("initial-exec")));
 
 enum { RANK_BITS = 8 };
-_Static_assert((LOCK_META + 1) * RANK_BITS <= 64, "a byte for each rank");
+_Static_assert(LOCK_QUARANTINE <= 64 / RANK_BITS, "a byte for each rank");
+
+static unsigned byte_of(enum lock_rank rank) {
+    return (rank - 1u) * RANK_BITS;
+}
 
 /* True when a thread that asks for this rank may wait: it holds no such lock and none of a higher rank. */
 static bool may_wait(uint64_t held, enum lock_rank rank) {
-    return held >> (rank * RANK_BITS) == 0;
+    return held >> byte_of(rank) == 0;
 }
 
 static void note_taken(enum lock_rank rank) {
-    ranks_held += (uint64_t)1 << (rank * RANK_BITS);
+    ranks_held += (uint64_t)1 << byte_of(rank);
     fence_against_signals();
 }
 
 static void note_given(enum lock_rank rank) {
     fence_against_signals();
-    ranks_held -= (uint64_t)1 << (rank * RANK_BITS);
+    ranks_held -= (uint64_t)1 << byte_of(rank);
 }
 
 static bool grab(struct lock *lock) {
@@ -88,7 +92,7 @@ void lock_give(struct lock *lock, enum lock_rank rank) {
     if (UNLIKELY(holds_all)) {
         return;
     }
-    ASSERT((ranks_held >> (rank * RANK_BITS)) & ((1u << RANK_BITS) - 1));
+    ASSERT((ranks_held >> byte_of(rank)) & ((1u << RANK_BITS) - 1));
     if (platform_single_threaded()) {
         store_relaxed(&lock->word, FREE);
     } else if (UNLIKELY(exchange_release(&lock->word, FREE) == WAITED)) { /* pairs with the acquires above */

@@ -126,13 +126,13 @@ static void give_what_is_not_held(void *context) {
 }
 
 static void rising(void *context) {
-    static struct lock locks[LOCK_META + 1];
+    static struct lock locks[LOCK_QUARANTINE + 1];
     (void)context;
-    for (unsigned rank = LOCK_HEAPS; rank <= LOCK_META; rank++) {
+    for (unsigned rank = LOCK_HEAPS; rank <= LOCK_QUARANTINE; rank++) {
         lock_take(&locks[rank], (enum lock_rank)rank);
     }
     /* Given in any order. */
-    for (unsigned rank = LOCK_HEAPS; rank <= LOCK_META; rank++) {
+    for (unsigned rank = LOCK_HEAPS; rank <= LOCK_QUARANTINE; rank++) {
         lock_give(&locks[rank], (enum lock_rank)rank);
     }
 }
@@ -175,6 +175,15 @@ static void wait_below_what_is_held(void *context) {
     lock_take(&lock, LOCK_BIN);
 }
 
+static void wait_below_the_highest(void *context) {
+    static struct lock inner;
+    (void)context;
+    lock_take(&inner, LOCK_QUARANTINE);
+    store_relaxed(&lock.word, HELD); /* by a thread that may wait for the other one */
+    alarm(10);
+    lock_take(&lock, LOCK_GUARDED);
+}
+
 /* What a signal handler that allocates would do: in every build it ends with a line, and does not wait. */
 static void nobody_waits_for_himself(void **state) {
     (void)state;
@@ -189,6 +198,7 @@ static void nobody_waits_in_falling_order(void **state) {
     (void)state;
     fake_settings.threads = FAKE_THREADS_MANY;
     assert_non_null(unit_death(wait_below_what_is_held, NULL));
+    assert_non_null(unit_death(wait_below_the_highest, NULL));
     assert_int_equal(fake_calls(FAKE_WAIT), 0);
 }
 
