@@ -1,6 +1,6 @@
 /*
  * Purpose: see fork.h.
- * Layer: api. Owner: the thread that forks holds every lock from before_fork to after_fork. State: two flags.
+ * Layer: api. Owner: the thread that forks holds every lock from before_fork to after_fork. State: a flag and a count.
  *
  * Who calls fork_watch first:
  *   first.c       an executable linked with the archive, before the constructors of all libraries
@@ -16,6 +16,7 @@
 #include "pages/direct.h"
 #include "pages/meta.h"
 #include "pages/span.h"
+#include "platform/fault.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
 
@@ -24,17 +25,12 @@
 /* Relaxed: only says who registers; a library's constructor may have started threads. */
 static _Atomic(bool) watched;
 
-/* A signal handler forks, and interrupted the allocator. To take the locks would be to wait for its own thread. Without them the child is
- * still an exact copy of that thread, which finishes in both what it had begun; of other threads the child may only do what POSIX calls
- * async-signal-safe, which does not allocate. */
-static __thread bool forks_within __attribute__((tls_model("initial-exec")));
+/* A signal handler forks, and interrupted the allocator, or this thread's fork. To take the locks would be to wait for its own thread.
+ * Without them the child is still an exact copy of that thread, which finishes in both what it had begun; of other threads the child may
+ * only do what POSIX calls async-signal-safe, which does not allocate. So many such forks this thread is in. */
+static __thread unsigned forks_within __attribute__((tls_model("initial-exec")));
 
-/* Every lock, in rank order, so that the child finds all data whole. */
-static void before_fork(void) {
-    forks_within = lock_caller_holds_any();
-    if (forks_within) {
-        return;
-    }
+static void take_all(void) {
     heap_fork_take();
     bin_fork_take();
     chunk_fork_take();
@@ -46,11 +42,7 @@ static void before_fork(void) {
     lock_fork_begin();
 }
 
-/* In parent and child alike: the thread that forked holds every lock and gives it back. */
-static void after_fork(void) {
-    if (forks_within) {
-        return;
-    }
+static void give_all(void) {
     lock_fork_end();
     quarantine_fork_give();
     guarded_fork_give();
@@ -60,6 +52,35 @@ static void after_fork(void) {
     chunk_fork_give();
     bin_fork_give();
     heap_fork_give();
+}
+
+/* No signal comes while only some locks are held: a handler may allocate, since fork is no function that it may not interrupt, and would
+ * wait for its own thread. */
+static void without_signals(void (*work)(void)) {
+    uint64_t before;
+    bool held = fault_hold_signals(&before);
+    work();
+    if (held) {
+        fault_let_signals(before);
+    }
+}
+
+/* Every lock, in rank order, so that the child finds all data whole. */
+static void before_fork(void) {
+    if (lock_caller_holds_any()) {
+        forks_within++;
+        return;
+    }
+    without_signals(take_all);
+}
+
+/* In parent and child alike: the thread that forked holds every lock and gives it back. */
+static void after_fork(void) {
+    if (forks_within) {
+        forks_within--;
+        return;
+    }
+    without_signals(give_all);
 }
 
 void fork_watch(void) {

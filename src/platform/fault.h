@@ -1,5 +1,6 @@
 /*
- * Purpose: what a report about a wild access needs from the system: the signal, memory that may not be there, and the list of mappings.
+ * Purpose: signals: what a report about a wild access needs from the system (the signal, memory that may not be there, and the list of
+ * mappings), and holding signals back for a moment.
  * Layer: platform. The handler and what the program had installed before are kept here; written once, when catching begins.
  */
 #ifndef COLLAM_PLATFORM_FAULT_H
@@ -26,6 +27,10 @@ typedef bool (*fault_handler)(const struct fault *fault);
  * over: the handler is then no longer called, unless that action calls the one it found. False when the system refuses.
  */
 bool fault_catch(fault_handler handler);
+
+/* From here to the second call no signal is delivered to the thread. False when the system refuses: there is nothing to restore then. */
+bool fault_hold_signals(uint64_t *before);
+void fault_let_signals(uint64_t before);
 
 /* Copies memory that may be missing: as many of the bytes as can be read from the start on. Never faults. */
 size_t fault_read_memory(uintptr_t from, void *to, size_t size);

@@ -102,7 +102,7 @@ void lock_give(struct lock *lock, enum lock_rank rank) {
 }
 
 bool lock_caller_holds_any(void) {
-    return ranks_held != 0;
+    return ranks_held != 0 || holds_all;
 }
 
 void lock_fork_begin(void) {

@@ -29,7 +29,8 @@ void lock_take(struct lock *lock, enum lock_rank rank);
 bool lock_try(struct lock *lock, enum lock_rank rank);
 void lock_give(struct lock *lock, enum lock_rank rank);
 
-/* True when this is a signal handler that interrupted the calling thread while it held a lock (or was about to, or just had). */
+/* True when this is a signal handler that interrupted the calling thread while it held a lock (or was about to, or just had), or all of
+ * them around a fork. */
 bool lock_caller_holds_any(void);
 
 /* Called with every lock held, by the thread that is about to fork; and again in parent and child. */

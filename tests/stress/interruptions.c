@@ -145,6 +145,53 @@ int stress_signals_that_fork(void) {
     return 0;
 }
 
+static volatile sig_atomic_t forking;
+
+static void allocate_in_fork(int number) {
+    (void)number;
+    if (!forking)
+        return;
+    for (size_t size = 16; size < 3000000; size *= 3)
+        api_free(api_malloc(size));
+    if (++signals_seen % 8 == 0) {
+        forking = 0;
+        pid_t child = fork();
+        if (child == 0)
+            _exit(0);
+        int status;
+        REQUIRE(child > 0 && waitpid(child, &status, 0) == child && status == 0, "fork in a handler");
+    }
+}
+
+static int interrupted_while_it_forks(void *argument) {
+    (void)argument;
+    struct sigaction action = {.sa_handler = allocate_in_fork, .sa_flags = SA_RESTART};
+    sigaction(SIGALRM, &action, NULL);
+    size_t seed = 1;
+    for (int i = 0; i < (burdened ? 200 : 1500); i++) {
+        struct itimerval once = {{0, 0}, {0, (suseconds_t)(1 + next_number(&seed) % 200)}};
+        setitimer(ITIMER_REAL, &once, NULL);
+        forking = 1;
+        pid_t child = fork();
+        forking = 0;
+        if (child == 0) {
+            use_every_kind(1);
+            _exit(0);
+        }
+        int status;
+        REQUIRE(child > 0 && waitpid(child, &status, 0) == child && status == 0, "the child: status %#x", status);
+    }
+    use_every_kind(1);
+    return 0;
+}
+
+/* fork is a function that a handler may interrupt and then allocate, or fork. */
+int stress_signals_while_forking(void) {
+    int status = in_child(interrupted_while_it_forks, NULL);
+    REQUIRE(status == 0, "status %#x", status);
+    return 0;
+}
+
 static _Atomic size_t cleaned_up, at_the_point;
 
 static void clean_up(void *block) {

@@ -79,6 +79,15 @@ static void pass_on(int number, siginfo_t *info, void *context) {
     }
 }
 
+bool fault_hold_signals(uint64_t *before_now) {
+    uint64_t all = UINT64_MAX;
+    return !syscall_failed(syscall6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)before_now, SIGNAL_SET_BYTES, 0, 0));
+}
+
+void fault_let_signals(uint64_t before_now) {
+    (void)syscall6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before_now, 0, SIGNAL_SET_BYTES, 0, 0);
+}
+
 static void on_signal(int number, siginfo_t *info, void *context) {
     if (info->si_code > 0) {
         struct fault fault = fault_of(info, context);
