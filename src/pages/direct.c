@@ -194,7 +194,7 @@ void *direct_take(size_t size, size_t align, bool *zeroed) {
     if (*zeroed) {
         mapping.address = (uintptr_t)platform_map(size, align);
         mapping.size = size;
-        fetch_add_relaxed(&page_counters.clean_taken_bytes, size);
+        fetch_add_relaxed(&page_counters.clean_taken_bytes, mapping.address ? size : 0);
     }
     if (mapping.address && !attach(mapping.address, mapping.size, false)) {
         (void)platform_unmap((void *)mapping.address, mapping.size);

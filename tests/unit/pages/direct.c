@@ -344,7 +344,18 @@ static void works_with_pages_of_64_kib(void **state) {
     assert_true(fake_mapping_count() <= 1);
 }
 
+static void what_is_refused_is_not_handed_out(void **state) {
+    (void)state;
+    size_t clean = counter(&page_counters.clean_taken_bytes);
+    bool zeroed = false;
+    fake_fail_from(FAKE_MAP, 1);
+    assert_null(direct_take((size_t)1 << 40, PAGE, &zeroed));
+    fake_fail_never();
+    assert_int_equal(counter(&page_counters.clean_taken_bytes), clean);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(what_is_refused_is_not_handed_out),
     cmocka_unit_test(follows_a_model),
     cmocka_unit_test(sizes_and_alignments),
     cmocka_unit_test(finds_who_contains),
