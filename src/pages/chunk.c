@@ -53,8 +53,8 @@ static unsigned dirty_in(const struct chunk *chunk, unsigned start, unsigned cou
     return run_count(&chunk->dirty, start, count);
 }
 
-/* The slices, all free, leave the free map. */
-static void take(struct chunk *chunk, unsigned start, unsigned count) {
+/* The slices, all free, leave the free map. Returns how many of them were clean. */
+static unsigned take(struct chunk *chunk, unsigned start, unsigned count) {
     unsigned dirty = dirty_in(chunk, start, count);
     run_clear(&chunk->free, start, count);
     chunk->free_slices = (uint16_t)(chunk->free_slices - count);
@@ -62,7 +62,7 @@ static void take(struct chunk *chunk, unsigned start, unsigned count) {
     chunk->free_units = run_whole_units(&chunk->free);
     fetch_sub_relaxed(&page_counters.dirty_bytes, (size_t)dirty << SLICE_SHIFT);
     fetch_add_relaxed(&page_counters.used_bytes, (size_t)count << SLICE_SHIFT);
-    fetch_add_relaxed(&page_counters.clean_taken_bytes, (size_t)(count - dirty) << SLICE_SHIFT);
+    return count - dirty;
 }
 
 /* The slices, all in use, enter the free map with the dirty bits they have now. */
@@ -195,7 +195,8 @@ void *chunk_take_unit(unsigned class_index) {
     void *info = NULL;
     if (chunk) {
         unsigned unit = lowest_bit(chunk->free_units);
-        take(chunk, unit * UNIT_SLICES, UNIT_SLICES);
+        size_t clean = take(chunk, unit * UNIT_SLICES, UNIT_SLICES);
+        fetch_add_relaxed(&page_counters.clean_taken_bytes, clean << SLICE_SHIFT);
         relink(chunk);
         page_map_set_class((uintptr_t)chunk_unit_base(chunk, unit), class_index);
         info = chunk->unit_info[unit];
@@ -217,7 +218,7 @@ void chunk_give_unit(void *unit_info, unsigned touched) {
 
 /* Off its list, so that nobody allocates from it any more; the descriptor still counts as used memory until chunk_forget. */
 static void retire(struct chunk *chunk) {
-    take(chunk, 0, CHUNK_SLICES);
+    (void)take(chunk, 0, CHUNK_SLICES);
     off_list(chunk);
     ring_remove(chunk);
     chunk->retired = true;
@@ -253,7 +254,7 @@ bool chunk_take_dirty(struct chunk **result, unsigned *start, unsigned *count, b
         }
         *start = run_next_set(&both, 0);
         *count = run_next_clear(&both, *start) - *start;
-        take(chunk, *start, *count);
+        (void)take(chunk, *start, *count);
         relink(chunk);
     }
     lock_give(&chunk_lock, LOCK_CHUNKS);

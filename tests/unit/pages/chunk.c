@@ -306,16 +306,34 @@ static void crosses_into_other_regions(void **state) {
     (void)sum_up();
 }
 
+/* Pages that purging takes are not needed by anybody. */
+static void a_retired_chunk_is_not_handed_out(void **state) {
+    (void)state;
+    void *last = NULL;
+    for (unsigned i = 0; i <= CHUNK_UNITS; i++) { /* the first chunk stays for good */
+        last = chunk_take_unit(1);
+        assert_non_null(last);
+    }
+    chunk_give_unit(last, 1);
+    size_t clean = counter(&page_counters.clean_taken_bytes);
+    struct chunk *chunk = chunk_take_empty();
+    assert_non_null(chunk);
+    assert_int_equal(counter(&page_counters.clean_taken_bytes), clean);
+    chunk_return_slices(chunk, 0, CHUNK_SLICES, false);
+    unsigned start;
+    unsigned count;
+    bool whole = false;
+    assert_true(chunk_take_dirty(&chunk, &start, &count, &whole) && whole);
+    assert_int_equal(counter(&page_counters.clean_taken_bytes), clean);
+    chunk_return_slices(chunk, 0, CHUNK_SLICES, false);
+}
+
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(follows_a_model),
-    cmocka_unit_test(purged_slices_are_clean),
-    cmocka_unit_test(units_fill_a_chunk_from_below),
-    cmocka_unit_test(a_refused_purge_keeps_it_dirty),
-    cmocka_unit_test(empty_chunks_go_and_come_back),
-    cmocka_unit_test(an_empty_clean_chunk_can_be_taken),
-    cmocka_unit_test(refusals),
-    cmocka_unit_test(starting_costs_one_mapping),
-    cmocka_unit_test(huge_pages_as_the_option_says),
+    cmocka_unit_test(a_retired_chunk_is_not_handed_out), cmocka_unit_test(follows_a_model),
+    cmocka_unit_test(purged_slices_are_clean),           cmocka_unit_test(units_fill_a_chunk_from_below),
+    cmocka_unit_test(a_refused_purge_keeps_it_dirty),    cmocka_unit_test(empty_chunks_go_and_come_back),
+    cmocka_unit_test(an_empty_clean_chunk_can_be_taken), cmocka_unit_test(refusals),
+    cmocka_unit_test(starting_costs_one_mapping),        cmocka_unit_test(huge_pages_as_the_option_says),
     cmocka_unit_test(crosses_into_other_regions),
 };
 UNIT_MAIN(tests)
