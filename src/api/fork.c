@@ -83,9 +83,16 @@ static void after_fork(void) {
     without_signals(give_all);
 }
 
+static void after_fork_in_child(void) {
+    if (!forks_within) {
+        heap_fork_child();
+    }
+    after_fork();
+}
+
 void fork_watch(void) {
     if (!exchange_relaxed(&watched, true)) {
-        (void)pthread_atfork(before_fork, after_fork, after_fork);
+        (void)pthread_atfork(before_fork, after_fork, after_fork_in_child);
     }
 }
 

@@ -147,10 +147,15 @@ static bool relieve_refusal(struct relief *done, size_t bytes) {
 }
 
 static bool worth_another_try(struct relief *done, size_t bytes) {
+    bool stopped = limit_stopped_me();
+    bool admits = limit_admits(bytes);
+    if (stopped && admits) {
+        return true; /* another thread looked meanwhile; this goes on only as long as others get what they ask for */
+    }
     if (done->rounds++ == ROUNDS_MAX) {
         return false;
     }
-    if (limit_admits(bytes)) {
+    if (admits) {
         return relieve_refusal(done, bytes);
     }
     struct limit_reached reached;

@@ -135,7 +135,7 @@ static unsigned claim_elsewhere(unsigned own, unsigned class_index, size_t but, 
 
 /* Makes a slab and takes from it. The bin's lock is held. */
 static unsigned claim_new(struct bin *bin, unsigned shard, unsigned class_index, void **end, unsigned want) {
-    struct slab *slab = limit_admits(UNIT_SIZE) ? slab_create(class_index, shard) : NULL;
+    struct slab *slab = limit_lets_grow(UNIT_SIZE) ? slab_create(class_index, shard) : NULL;
     if (slab == NULL) {
         return 0;
     }

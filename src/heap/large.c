@@ -18,7 +18,7 @@ static size_t in_pages(size_t size) {
 }
 
 void *large_take(size_t size, size_t align, bool *zeroed) {
-    if (UNLIKELY(!limit_admits(size))) {
+    if (UNLIKELY(!limit_lets_grow(size))) {
         return NULL;
     }
     if (size <= option_get(OPTION_large_max) && align <= LARGE_ALIGN_MAX) {
@@ -28,7 +28,7 @@ void *large_take(size_t size, size_t align, bool *zeroed) {
 }
 
 void *large_take_growing(size_t size, bool *zeroed) {
-    if (size > GROWN_MAX && LIKELY(limit_admits(size))) {
+    if (size > GROWN_MAX && LIKELY(limit_lets_grow(size))) {
         return direct_take(size, platform_page_size(), zeroed);
     }
     return large_take(size, BLOCK_ALIGN, zeroed);

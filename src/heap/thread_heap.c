@@ -440,6 +440,9 @@ void heap_calls_counted(size_t *allocations, size_t *frees) {
 void heap_fork_take(void) {
     lock_fork_take(&heaps_lock);
 }
+void heap_fork_child(void) {
+    store_relaxed(&heaps_in_use, thread_heap != &no_heap); /* no other thread came along */
+}
 void heap_fork_give(void) {
     lock_fork_give(&heaps_lock);
 }

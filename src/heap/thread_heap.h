@@ -109,6 +109,8 @@ size_t heap_blocks_cached(unsigned class_index);
 void heap_calls_counted(size_t *allocations, size_t *frees);
 
 void heap_fork_take(void);
+/* In the child, while every lock is held. */
+void heap_fork_child(void);
 void heap_fork_give(void);
 
 #endif

@@ -19,6 +19,7 @@ enum { NEAR_SHIFT = 4, MARGIN_SHIFT = 6 };
 #define MARGIN_MAX ((size_t)8 << 20)
 
 _Atomic(size_t) limit_ceiling = FIRST_LOOK;
+__thread bool limit_stopped __attribute__((tls_model("initial-exec")));
 
 /* Relaxed: a hint for the budget of dirty pages. SIZE_MAX: no limit is known. */
 static _Atomic(size_t) full_at = SIZE_MAX;

@@ -45,6 +45,24 @@ ALWAYS_INLINE bool limit_admits(size_t bytes) {
     return LIKELY(footprint < ceiling && bytes <= ceiling - footprint);
 }
 
+/* The same for who fails if not: the thread's next call of limit_stopped_me then tells so. */
+extern __thread bool limit_stopped HIDDEN __attribute__((tls_model("initial-exec")));
+ALWAYS_INLINE bool limit_lets_grow(size_t bytes) {
+    if (LIKELY(limit_admits(bytes))) {
+        return true;
+    }
+    limit_stopped = true;
+    return false;
+}
+
+/* True, once, when it was a limit that let the thread's request fail: the system may have memory, and by now another thread may have moved
+ * the ceiling. */
+ALWAYS_INLINE bool limit_stopped_me(void) {
+    bool stopped = limit_stopped;
+    limit_stopped = false;
+    return stopped;
+}
+
 /* Looks at all limits for a request of so many bytes. *reached becomes the nearest one. */
 enum limit_verdict limit_look(size_t bytes, struct limit_reached *reached);
 

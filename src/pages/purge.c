@@ -165,7 +165,7 @@ bool purge_down_to(size_t keep) {
 
 void purge_if_over_budget(void) {
     size_t dirty = page_dirty_bytes();
-    if (LIKELY(dirty <= option_get(OPTION_dirty_min))) {
+    if (LIKELY(dirty <= limit_budget(option_get(OPTION_dirty_min)))) {
         return;
     }
     if (load_relaxed(&page_counters.purged_bytes) != load_relaxed(&purged_before)) {

@@ -255,6 +255,20 @@ static void a_refusal_of_the_system_calls_it_too(void **state) {
     assert_int_equal(calls, 1);
 }
 
+/* A request fails at the ceiling, and before it can look, another thread has looked and moved the ceiling: that is no refusal of the system,
+ * however often it happens. */
+static void a_ceiling_that_others_moved_is_no_refusal(void **state) {
+    (void)state;
+    struct relief done = {0};
+    for (int i = 0; i < 100; i++) {
+        store_relaxed(&limit_ceiling, 0);
+        assert_false(limit_lets_grow(MIB));
+        store_relaxed(&limit_ceiling, SIZE_MAX);
+        assert_true(relief(&done, MIB));
+    }
+    assert_false(relief(&done, MIB)); /* now it is one, and there is nothing to give back */
+}
+
 static void without_memory_the_callback_stays_as_it_was(void **state) {
     (void)state;
     void *cache = NULL;
@@ -409,6 +423,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_callback_runs_without_a_lock),
     cmocka_unit_test(the_callback_is_told_when_little_is_left),
     cmocka_unit_test(a_refusal_of_the_system_calls_it_too),
+    cmocka_unit_test(a_ceiling_that_others_moved_is_no_refusal),
     cmocka_unit_test(without_memory_the_callback_stays_as_it_was),
     cmocka_unit_test(abort_ends_with_one_clear_line),
     cmocka_unit_test(abort_is_about_limits_only),
