@@ -6,17 +6,15 @@
 #include "base/check.h"
 #include "config/options.h"
 #include "heap/bin.h"
+#include "heap/magazine.h"
 #include "heap/misuse.h"
 #include "pages/meta.h"
 #include "pages/page_map.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
 
-enum { REBALANCE_AFTER = 32, STREAK = 7, SLOTS_MIN_SHIFT = 3, FULL_SHARES = 32 };
+enum { REBALANCE_AFTER = 32, STREAK = 7, FULL_SHARES = 32 };
 
-/* Empty and full at once. */
-static void *nothing[3] = {NULL, NULL, MAGAZINE_END};
-#define NOTHING (&nothing[2])
 #define N4 NOTHING, NOTHING, NOTHING, NOTHING
 #define N16 N4, N4, N4, N4
 
@@ -38,40 +36,6 @@ __attribute__((weak)) void (*heap_arrival_hook)(void);
 
 void heap_set_arrival_hook(void (*hook)(void)) {
     heap_arrival_hook = hook;
-}
-
-ALWAYS_INLINE magazine_top *real_top(struct heap *heap, unsigned class_index) {
-    return heap->watched ? &heap->kept[class_index] : &heap->top[class_index];
-}
-
-static void **first_of(struct heap *heap, unsigned class_index) {
-    return load_relaxed(&heap->first[class_index]);
-}
-
-static unsigned capacity_of(struct heap *heap, unsigned class_index) {
-    return load_relaxed(&heap->capacity[class_index]);
-}
-
-static unsigned held_in(struct heap *heap, unsigned class_index) {
-    void **first = first_of(heap, class_index);
-    return first ? (unsigned)(load_relaxed(real_top(heap, class_index)) - first) : 0;
-}
-
-static void heap_check(struct heap *heap) {
-    if (!debug_checks) {
-        return;
-    }
-    size_t bytes = 0;
-    for (unsigned c = 1; c < CLASS_COUNT; c++) {
-        void **first = first_of(heap, c);
-        if (first == NULL) {
-            CHECK(load_relaxed(real_top(heap, c)) == NOTHING && capacity_of(heap, c) == 0);
-            continue;
-        }
-        CHECK(first[-1] == NULL && first[capacity_of(heap, c)] == MAGAZINE_END && held_in(heap, c) <= capacity_of(heap, c));
-        bytes += (size_t)capacity_of(heap, c) * size_classes[c].size;
-    }
-    CHECK(bytes == heap->capacity_bytes);
 }
 
 static void heap_init(struct heap *heap) {
@@ -136,70 +100,6 @@ struct heap *heap_of_thread(void) {
     return heap;
 }
 
-/* Logarithm of the slots that a magazine of this capacity takes: its blocks, the sentinel and the end. */
-static unsigned slots_shift(unsigned capacity) {
-    unsigned shift = highest_bit(capacity + 1) + 1;
-    return shift < SLOTS_MIN_SHIFT ? SLOTS_MIN_SHIFT : shift;
-}
-
-/* Slots for a magazine of this capacity; NULL when the arena is used up. */
-static void **take_slots(struct heap *heap, unsigned capacity) {
-    unsigned shift = slots_shift(capacity);
-    void **slots = heap->unused[shift];
-    if (slots) {
-        heap->unused[shift] = slots[0];
-        return slots;
-    }
-    size_t bytes = sizeof *slots << shift;
-    if ((size_t)(heap->arena_end - heap->arena_next) < bytes) {
-        return NULL;
-    }
-    slots = (void **)(void *)heap->arena_next;
-    heap->arena_next += bytes;
-    return slots;
-}
-
-static void memorise(struct heap *heap, void **slots, unsigned count) {
-    unsigned offset = heap_offset(heap, slots);
-    for (void **slot = slots; slot < slots + count; slot++, offset += sizeof *slot) {
-        heap->memo[memo_index((uintptr_t)*slot >> GRANULE_SHIFT)] = (uint16_t)offset;
-    }
-}
-
-/* Gives the class a magazine of another capacity (0: none), with the blocks it holds. False when there is no room for one. */
-static bool set_capacity(struct heap *heap, unsigned class_index, unsigned capacity) {
-    void **old = first_of(heap, class_index);
-    unsigned old_capacity = capacity_of(heap, class_index);
-    unsigned held = held_in(heap, class_index);
-    ASSERT(held <= capacity);
-    void **first = NULL;
-    if (capacity) {
-        void **slots = take_slots(heap, capacity);
-        if (slots == NULL) {
-            return false;
-        }
-        slots[0] = NULL;
-        first = slots + 1;
-        for (unsigned i = 0; i < held; i++) {
-            first[i] = old[i];
-        }
-        for (unsigned i = held; i < capacity; i++) {
-            first[i] = NULL; /* no odd remains of another magazine */
-        }
-        first[capacity] = MAGAZINE_END;
-        memorise(heap, first, held);
-    }
-    store_relaxed(&heap->first[class_index], first);
-    store_relaxed(&heap->capacity[class_index], (uint8_t)capacity);
-    store_relaxed(real_top(heap, class_index), first ? first + held : NOTHING);
-    heap->capacity_bytes += (capacity - old_capacity) * size_classes[class_index].size;
-    if (old) {
-        old[-1] = heap->unused[slots_shift(old_capacity)];
-        heap->unused[slots_shift(old_capacity)] = old - 1;
-    }
-    return true;
-}
-
 /* Returns the `count` newest blocks of the magazine to the bins. The older ones stay where they are, and so need not be remembered anew. */
 static void flush_newest(struct heap *heap, unsigned class_index, unsigned count, const char *call) {
     void **leaving = first_of(heap, class_index) + held_in(heap, class_index) - count;
@@ -242,7 +142,7 @@ static COLD void rebalance(struct heap *heap, const char *call) {
         if (held_in(heap, c)) {
             flush_newest(heap, c, held_in(heap, c), call);
         }
-        (void)set_capacity(heap, c, 0);
+        (void)magazine_set_capacity(heap, c, 0);
     }
     heap->active = 0;
 }
@@ -269,7 +169,7 @@ static bool grow(struct heap *heap, unsigned class_index, const char *call) {
     unsigned wanted = capacity ? 2 * capacity + 2 : CAPACITY_FIRST;
     wanted = wanted < limit ? wanted : limit;
     if (capacity == 0 || heap->capacity_bytes + (wanted - capacity) * size_classes[class_index].size <= cache_bytes_max()) {
-        return set_capacity(heap, class_index, wanted);
+        return magazine_set_capacity(heap, class_index, wanted);
     }
     if (++heap->denials >= REBALANCE_AFTER) {
         rebalance(heap, call);
@@ -302,7 +202,7 @@ static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
     void *block = first[got - 1];
     memorise(heap, first, got - 1);
     store_relaxed(real_top(heap, class_index), first + got - 1);
-    heap_check(heap);
+    magazines_check(heap);
     return block;
 }
 
@@ -330,7 +230,7 @@ static NOINLINE bool make_room(struct heap *heap, unsigned class_index, const ch
         heap->refills[class_index] = heap->refills[class_index] < STREAK ? heap->refills[class_index] : STREAK - 1;
         flush_newest(heap, class_index, (held + 1) / 2, call);
     }
-    heap_check(heap);
+    magazines_check(heap);
     return true;
 }
 

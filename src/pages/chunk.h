@@ -55,9 +55,10 @@ ALWAYS_INLINE unsigned unit_of_unit_info(const void *info) {
     return (unsigned)(((uintptr_t)info & 4095) - offsetof(struct chunk, unit_info)) / UNIT_INFO_BYTES;
 }
 
-/* Takes one whole unit for a slab of this class, sets its class byte, and returns its unit_info (zeroed); NULL when out of memory. */
+/* Takes one whole unit for a slab of this class, sets its class byte, and returns its unit_info, as its last user left it (zeros at
+ * first); NULL when out of memory. */
 void *chunk_take_unit(unsigned class_index);
-/* Gives a unit back. The first `touched` slices may have been written to. The unit_info must be zeroed by the caller. */
+/* Gives a unit back. The first `touched` slices may have been written to. */
 void chunk_give_unit(void *unit_info, unsigned touched);
 
 /* For purging: takes one dirty free run out of use (see purge.c), *whole: it is the whole chunk, which then is off every list.

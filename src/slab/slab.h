@@ -23,8 +23,8 @@
 
 struct slab {
     struct list_node node;   /* in one of its bin's lists while any block is free */
-    bitmap_word *out;        /* the unit's words in the page map. Written under the bin's lock, relaxed; read relaxed without it by checks
-                              * on a block that the caller owns (its bit does not change) */
+    bitmap_word *out;        /* the unit's words in the page map. The pointer is used under the bin's lock; the words are also read without
+                              * it, by checks on a block that the caller owns (its bit does not change) */
     uint64_t few_free;       /* bit per block: free; only of slabs with at most 64 blocks */
     _Atomic(uint16_t) owner; /* shard << 8 | class, class 0 while the unit is no slab. Read without the lock to find the bin and
                               * confirmed under it: one word, since class and shard read one after the other may be of two lives */

@@ -1,0 +1,43 @@
+/*
+ * Purpose: the magazines of a thread heap: where they lie, what they hold, and how they change their size. See thread_heap.h for their
+ * shape.
+ * Layer: heap. Owner: the heap's thread.
+ *
+ *   heap | arena: 8, 16, ... 128 slots a magazine, cut from below; those no longer used are linked by size through slot 0
+ */
+#ifndef COLLAM_HEAP_MAGAZINE_H
+#define COLLAM_HEAP_MAGAZINE_H
+
+#include "heap/thread_heap.h"
+
+/* Empty and full at once: the top of a class without a magazine. The checks of free look at the slot below the sentinel too. */
+extern void *magazine_nothing[3] HIDDEN;
+#define NOTHING (&magazine_nothing[2])
+
+ALWAYS_INLINE magazine_top *real_top(struct heap *heap, unsigned class_index) {
+    return heap->watched ? &heap->kept[class_index] : &heap->top[class_index];
+}
+ALWAYS_INLINE void **first_of(struct heap *heap, unsigned class_index) {
+    return load_relaxed(&heap->first[class_index]);
+}
+ALWAYS_INLINE unsigned capacity_of(struct heap *heap, unsigned class_index) {
+    return load_relaxed(&heap->capacity[class_index]);
+}
+ALWAYS_INLINE unsigned held_in(struct heap *heap, unsigned class_index) {
+    void **first = first_of(heap, class_index);
+    return first ? (unsigned)(load_relaxed(real_top(heap, class_index)) - first) : 0;
+}
+
+/* The memo learns where these blocks lie. */
+ALWAYS_INLINE void memorise(struct heap *heap, void **slots, unsigned count) {
+    unsigned offset = heap_offset(heap, slots);
+    for (void **slot = slots; slot < slots + count; slot++, offset += sizeof *slot) {
+        heap->memo[memo_index((uintptr_t)*slot >> GRANULE_SHIFT)] = (uint16_t)offset;
+    }
+}
+
+/* Gives the class a magazine of another capacity (0: none), with the blocks it holds. False when there is no room for one. */
+bool magazine_set_capacity(struct heap *heap, unsigned class_index, unsigned capacity);
+void magazines_check(struct heap *heap);
+
+#endif
