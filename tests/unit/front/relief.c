@@ -255,8 +255,8 @@ static void a_refusal_of_the_system_calls_it_too(void **state) {
     assert_int_equal(calls, 1);
 }
 
-/* A request fails at the ceiling, and before it can look, another thread has looked and moved the ceiling: that is no refusal of the system,
- * however often it happens. */
+/* A request fails at the ceiling, and before it can look, another thread has looked and moved the ceiling: that is no refusal of the
+ * system, however often it happens. */
 static void a_ceiling_that_others_moved_is_no_refusal(void **state) {
     (void)state;
     struct relief done = {0};
