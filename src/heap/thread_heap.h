@@ -15,8 +15,8 @@
  * class 0 (no slab: NULL, large, direct, foreign) and every class of a heap that is watched: then each call takes the slow path, where it
  * is counted, and the real tops are in `kept`.
  *
- * Invariants (heap_check): first[-1] == NULL and first[capacity] == END for every magazine; first <= top <= first + capacity; the sum of
- * capacity * size is capacity_bytes.
+ * Invariants (magazines_check): first[-1] == NULL and first[capacity] == END for every magazine; first <= top <= first + capacity; the sum
+ * of capacity * size is capacity_bytes.
  */
 #ifndef COLLAM_HEAP_THREAD_HEAP_H
 #define COLLAM_HEAP_THREAD_HEAP_H

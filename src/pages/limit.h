@@ -45,7 +45,7 @@ ALWAYS_INLINE bool limit_admits(size_t bytes) {
     return LIKELY(footprint < ceiling && bytes <= ceiling - footprint);
 }
 
-/* The same for who fails if not: the thread's next call of limit_stopped_me then tells so. */
+/* The same for whoever fails if it may not; limit_stopped_me then tells so. */
 extern __thread bool limit_stopped HIDDEN __attribute__((tls_model("initial-exec")));
 ALWAYS_INLINE bool limit_lets_grow(size_t bytes) {
     if (LIKELY(limit_admits(bytes))) {
