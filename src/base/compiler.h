@@ -17,6 +17,13 @@
 #define ALIGNED(n) __attribute__((aligned(n)))
 /* The compiler forgets what it derived from the variable. */
 #define FORGET(variable) __asm__("" : "+r"(variable))
+/* The same for two variables that live on beside a function's result: they are kept out of the register it is returned in, and the
+ * result need not be moved there at the end. */
+#if defined(__x86_64__)
+#define FORGET_BESIDE_RESULT(one, two) __asm__("" : "+r"(one), "+r"(two) : : "rax")
+#else
+#define FORGET_BESIDE_RESULT(one, two) __asm__("" : "+r"(one), "+r"(two))
+#endif
 #define EXPORT __attribute__((visibility("default")))
 /* For declarations of data on fast paths: -fvisibility concerns definitions only, and without it the address is loaded from a table. */
 #define HIDDEN __attribute__((visibility("hidden")))

@@ -13,11 +13,11 @@
 
 /* The newest block of the class's magazine; NULL when it is empty. */
 ALWAYS_INLINE void *fast_take(unsigned class_index) {
-    magazine_top *top = &thread_heap->top[class_index];
-    void **newest = load_relaxed(top) - 1;
-    void *block = *newest;
+    struct heap *heap = thread_heap;
+    uint32_t top = load_relaxed(&heap->top[class_index]);
+    void *block = *top_slot(heap, top);
     if (LIKELY(block != NULL)) {
-        store_relaxed(top, newest);
+        store_relaxed(&heap->top[class_index], top - TOP_STEP);
     }
     return block;
 }
@@ -36,13 +36,15 @@ ALWAYS_INLINE void *fast_malloc(size_t size) {
         return medium_malloc(size);
     }
     struct heap *heap = thread_heap;
-    magazine_top *top = &heap->top[heap->class_by_step[(size + BLOCK_ALIGN - 1) / BLOCK_ALIGN]];
-    void **newest = load_relaxed(top) - 1;
-    void *block = *newest;
+    size_t class_index = heap->class_by_step[(size + BLOCK_ALIGN - 1) / BLOCK_ALIGN];
+    uint32_t top = load_relaxed(&heap->top[class_index]);
+    FORGET_BESIDE_RESULT(top, class_index);
+    void *block = *top_slot(heap, top);
     if (UNLIKELY(block == NULL)) {
         return slow_malloc(size);
     }
-    store_relaxed(top, newest);
+    FORGET(class_index);
+    store_relaxed(&heap->top[class_index], top - TOP_STEP);
     return block;
 }
 
@@ -60,11 +62,12 @@ static const bool checked_free = false;
 static const bool checked_free = true;
 #endif
 
-/* Where the block was put into a magazine last time, if that slot lies below the top, which is `now`; else the heap's first word, which is
- * no block. Whether the slot of last time still holds the block is a matter of chance, so no branch may depend on that alone. */
-ALWAYS_INLINE void **slot_of_last_time(struct heap *heap, size_t hash, unsigned now) {
-    unsigned then = heap->memo[hash];
-    return heap_slot(heap, then < now ? then : 0);
+/* Where the block was put into a magazine last time, if that slot lies below the top's next, which is `now`; else the
+ * heap's first word, which is no block. Whether the slot of last time still holds the block is a matter of chance, so no branch may depend
+ * on that alone. */
+ALWAYS_INLINE void *const *slot_of_last_time(struct heap *heap, size_t hash, void *const *now) {
+    void *const *then = heap_slot(heap, heap->memo[hash]);
+    return then < now ? then : (void *const *)heap;
 }
 
 ALWAYS_INLINE void fast_free(void *block, const char *call) {
@@ -78,30 +81,30 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
         return;
     }
     const bitmap_word *region = page_map_turned_region(turned);
+    size_t class_index = region_class(region, address);
     struct heap *heap = thread_heap;
-    unsigned class_index = region_class(region, address);
-    void **slot = load_relaxed(&heap->top[class_index]);
-    if (UNLIKELY(*slot == MAGAZINE_END)) {
+    uint32_t top = load_relaxed(&heap->top[class_index]);
+    if (UNLIKELY(__builtin_add_overflow(top, (uint32_t)TOP_STEP, &top))) {
         slow_free(block, call);
         return;
     }
+    void **slot = top_slot(heap, top);
     if (checked_free) {
         if (UNLIKELY(!region_is_out(region, address)) || UNLIKELY(slot[-1] == block) || UNLIKELY(slot[-2] == block)) {
             slow_free(block, call);
             return;
         }
         size_t hash = memo_index(turned);
-        unsigned now = heap_offset(heap, slot);
-        if (UNLIKELY(*slot_of_last_time(heap, hash, now) == block)) {
+        if (UNLIKELY(*slot_of_last_time(heap, hash, slot) == block)) {
             slow_free(block, call);
             return;
         }
         FORGET(hash);
-        heap->memo[hash] = (uint16_t)now;
+        heap->memo[hash] = (uint16_t)top;
     }
     *slot = block;
-    FORGET(heap); /* or the address of the top would be kept in a register of its own */
-    store_relaxed(&heap->top[class_index], slot + 1);
+    FORGET(class_index);
+    store_relaxed(&heap->top[class_index], top);
 }
 
 /* The class of a block of a slab that is in use, by the same checks as in fast_free; 0 for everything else, which the slow path tells
@@ -115,9 +118,10 @@ ALWAYS_INLINE unsigned fast_class(const void *block) {
     const bitmap_word *region = page_map_turned_region(turned);
     struct heap *heap = thread_heap;
     unsigned class_index = region_class(region, address);
-    void **slot = load_relaxed(&heap->top[class_index]);
-    if (UNLIKELY(class_index == 0) || UNLIKELY(!region_is_out(region, address)) || UNLIKELY(slot[-1] == block) ||
-        UNLIKELY(slot[-2] == block) || UNLIKELY(*slot_of_last_time(heap, memo_index(turned), heap_offset(heap, slot)) == block)) {
+    uint32_t top = load_relaxed(&heap->top[class_index]);
+    void *const *newest = top_slot(heap, top);
+    if (UNLIKELY(class_index == 0) || UNLIKELY(!region_is_out(region, address)) || UNLIKELY(newest[0] == block) ||
+        UNLIKELY(newest[-1] == block) || UNLIKELY(*slot_of_last_time(heap, memo_index(turned), newest + 1) == block)) {
         return 0;
     }
     return class_index;

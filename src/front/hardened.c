@@ -4,6 +4,7 @@
  */
 #include "front/hardened.h"
 #include "config/geometry.h"
+#include "heap/magazine.h"
 #include "heap/misuse.h"
 #include "heap/thread_heap.h"
 #include "pages/page_map.h"
@@ -51,19 +52,19 @@ static unsigned random_below(unsigned limit) {
 
 void *hardened_choose(unsigned class_index) {
     struct heap *heap = thread_heap;
-    magazine_top *top = &heap->top[class_index];
-    void **newest = load_relaxed(top) - 1;
+    uint32_t top = load_relaxed(&heap->top[class_index]);
+    void **newest = top_slot(heap, top);
     void *last = *newest;
     if (UNLIKELY(last == NULL)) {
         return NULL;
     }
     void **chosen = newest;
     if (HARDENED_BY(HARDENED_RANDOM)) {
-        chosen -= random_below((unsigned)(newest - load_relaxed(&heap->first[class_index])) + 1);
+        chosen -= random_below(held_in(heap, class_index));
     }
     void *block = *chosen;
     *chosen = last;
-    store_relaxed(top, newest);
+    store_relaxed(&heap->top[class_index], top - TOP_STEP);
     return block;
 }
 

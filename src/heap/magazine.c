@@ -7,8 +7,6 @@
 
 enum { SLOTS_MIN_SHIFT = 3 };
 
-void *magazine_nothing[3] = {NULL, NULL, MAGAZINE_END};
-
 void magazines_check(struct heap *heap) {
     if (!debug_checks) {
         return;
@@ -17,18 +15,20 @@ void magazines_check(struct heap *heap) {
     for (unsigned c = 1; c < CLASS_COUNT; c++) {
         void **first = first_of(heap, c);
         if (first == NULL) {
-            CHECK(load_relaxed(real_top(heap, c)) == NOTHING && capacity_of(heap, c) == 0);
+            CHECK(load_relaxed(real_top(heap, c)) == TOP_OF_NOTHING && capacity_of(heap, c) == 0);
             continue;
         }
-        CHECK(first[-1] == NULL && first[capacity_of(heap, c)] == MAGAZINE_END && held_in(heap, c) <= capacity_of(heap, c));
+        unsigned held = held_in(heap, c);
+        CHECK(first[-1] == NULL && held <= capacity_of(heap, c));
+        CHECK(load_relaxed(real_top(heap, c)) == top_of(heap_offset(heap, first + held - 1), capacity_of(heap, c) - held));
         bytes += (size_t)capacity_of(heap, c) * size_classes[c].size;
     }
     CHECK(bytes == heap->capacity_bytes);
 }
 
-/* Logarithm of the slots that a magazine of this capacity takes: its blocks, the sentinel and the end. */
+/* Logarithm of the slots that a magazine of this capacity takes: its blocks and the sentinel. */
 static unsigned slots_shift(unsigned capacity) {
-    unsigned shift = highest_bit(capacity + 1) + 1;
+    unsigned shift = highest_bit(capacity) + 1;
     return shift < SLOTS_MIN_SHIFT ? SLOTS_MIN_SHIFT : shift;
 }
 
@@ -66,14 +66,17 @@ bool magazine_set_capacity(struct heap *heap, unsigned class_index, unsigned cap
             first[i] = old[i];
         }
         for (unsigned i = held; i < capacity; i++) {
-            first[i] = NULL; /* no odd remains of another magazine */
+            first[i] = NULL; /* no remains of another magazine, which would keep lost blocks reachable */
         }
-        first[capacity] = MAGAZINE_END;
         memorise(heap, first, held);
     }
     store_relaxed(&heap->first[class_index], first);
     store_relaxed(&heap->capacity[class_index], (uint8_t)capacity);
-    store_relaxed(real_top(heap, class_index), first ? first + held : NOTHING);
+    if (first) {
+        set_held(heap, class_index, held);
+    } else {
+        store_relaxed(real_top(heap, class_index), TOP_OF_NOTHING);
+    }
     heap->capacity_bytes += (capacity - old_capacity) * size_classes[class_index].size;
     if (old) {
         old[-1] = heap->unused[slots_shift(old_capacity)];

@@ -10,10 +10,6 @@
 
 #include "heap/thread_heap.h"
 
-/* Empty and full at once: the top of a class without a magazine. The checks of free look at the slot below the sentinel too. */
-extern void *magazine_nothing[3] HIDDEN;
-#define NOTHING (&magazine_nothing[2])
-
 ALWAYS_INLINE magazine_top *real_top(struct heap *heap, unsigned class_index) {
     return heap->watched ? &heap->kept[class_index] : &heap->top[class_index];
 }
@@ -25,7 +21,12 @@ ALWAYS_INLINE unsigned capacity_of(struct heap *heap, unsigned class_index) {
 }
 ALWAYS_INLINE unsigned held_in(struct heap *heap, unsigned class_index) {
     void **first = first_of(heap, class_index);
-    return first ? (unsigned)(load_relaxed(real_top(heap, class_index)) - first) : 0;
+    return first ? (unsigned)(top_slot(heap, load_relaxed(real_top(heap, class_index))) + 1 - first) : 0;
+}
+/* The magazine holds its first `held` blocks from now on. */
+ALWAYS_INLINE void set_held(struct heap *heap, unsigned class_index, unsigned held) {
+    void **newest = first_of(heap, class_index) + held - 1;
+    store_relaxed(real_top(heap, class_index), top_of(heap_offset(heap, newest), capacity_of(heap, class_index) - held));
 }
 
 /* The memo learns where these blocks lie. */

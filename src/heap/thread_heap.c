@@ -15,7 +15,8 @@
 
 enum { REBALANCE_AFTER = 32, STREAK = 7, FULL_SHARES = 32 };
 
-#define N4 NOTHING, NOTHING, NOTHING, NOTHING
+#define N1 (uint32_t) UINT16_MAX << TOP_FITS_SHIFT | (offsetof(struct heap, nothing) + sizeof(void *))
+#define N4 N1, N1, N1, N1
 #define N16 N4, N4, N4, N4
 
 struct heap no_heap = {.top = {N16, N16, N16, N16}, .kept = {N16, N16, N16, N16}};
@@ -43,8 +44,8 @@ static void heap_init(struct heap *heap) {
         heap->class_by_step[i] = class_by_step[i];
     }
     for (unsigned c = 0; c < CLASS_TABLE; c++) {
-        store_relaxed(&heap->top[c], NOTHING);
-        store_relaxed(&heap->kept[c], NOTHING);
+        store_relaxed(&heap->top[c], TOP_OF_NOTHING);
+        store_relaxed(&heap->kept[c], TOP_OF_NOTHING);
         store_relaxed(&heap->first[c], NULL);
         store_relaxed(&heap->capacity[c], 0);
         heap->refills[c] = 0;
@@ -102,8 +103,9 @@ struct heap *heap_of_thread(void) {
 
 /* Returns the `count` newest blocks of the magazine to the bins. The older ones stay where they are, and so need not be remembered anew. */
 static void flush_newest(struct heap *heap, unsigned class_index, unsigned count, const char *call) {
-    void **leaving = first_of(heap, class_index) + held_in(heap, class_index) - count;
-    store_relaxed(real_top(heap, class_index), leaving);
+    unsigned staying = held_in(heap, class_index) - count;
+    void **leaving = first_of(heap, class_index) + staying;
+    set_held(heap, class_index, staying);
     unsigned bad = bin_put(class_index, leaving, count);
     for (unsigned i = 0; i < bad; i++) {
         misuse_examine(call, (uintptr_t)leaving[i]);
@@ -201,17 +203,18 @@ static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
     }
     void *block = first[got - 1];
     memorise(heap, first, got - 1);
-    store_relaxed(real_top(heap, class_index), first + got - 1);
+    set_held(heap, class_index, got - 1);
     magazines_check(heap);
     return block;
 }
 
 void *heap_take(struct heap *heap, unsigned class_index) {
-    magazine_top *top = real_top(heap, class_index);
-    void **newest = load_relaxed(top) - 1;
-    if (LIKELY(*newest != NULL)) {
-        store_relaxed(top, newest);
-        return *newest;
+    magazine_top *place = real_top(heap, class_index);
+    uint32_t top = load_relaxed(place);
+    void *newest = *top_slot(heap, top);
+    if (LIKELY(newest != NULL)) {
+        store_relaxed(place, top - TOP_STEP);
+        return newest;
     }
     return refill(heap, class_index);
 }
@@ -235,17 +238,18 @@ static NOINLINE bool make_room(struct heap *heap, unsigned class_index, const ch
 }
 
 void heap_put(struct heap *heap, unsigned class_index, void *block, const char *call) {
-    magazine_top *top = real_top(heap, class_index);
-    if (*load_relaxed(top) == MAGAZINE_END && UNLIKELY(!make_room(heap, class_index, call))) {
+    magazine_top *place = real_top(heap, class_index);
+    if (top_is_full(load_relaxed(place)) && UNLIKELY(!make_room(heap, class_index, call))) {
         if (bin_put(class_index, &block, 1)) {
             misuse_examine(call, (uintptr_t)block);
         }
         return;
     }
-    void **slot = load_relaxed(top);
+    uint32_t top = load_relaxed(place) + TOP_STEP;
+    void **slot = top_slot(heap, top);
     *slot = block;
     memorise(heap, slot, 1);
-    store_relaxed(top, slot + 1);
+    store_relaxed(place, top);
 }
 
 unsigned heap_ready(struct heap *heap, unsigned class_index) {
@@ -264,7 +268,7 @@ bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t addres
     if (first == NULL) {
         return false;
     }
-    void **top = load_relaxed(real_top(heap, class_index));
+    void **top = first + held_in(heap, class_index);
     void **then = heap_slot(heap, heap->memo[memo_index(page_map_turned(address))]);
     return (then >= first && then < top && *then == (void *)address) || (top - first >= 1 && top[-1] == (void *)address) ||
            (top - first >= 2 && top[-2] == (void *)address);
@@ -305,7 +309,7 @@ void heap_watch(void) {
     }
     for (unsigned c = 0; c < CLASS_TABLE; c++) {
         store_relaxed(&heap->kept[c], load_relaxed(&heap->top[c]));
-        store_relaxed(&heap->top[c], NOTHING);
+        store_relaxed(&heap->top[c], TOP_OF_NOTHING);
     }
     heap->watched = true;
 }
@@ -314,13 +318,12 @@ size_t heap_blocks_cached(unsigned class_index) {
     size_t cached = 0;
     lock_take(&heaps_lock, LOCK_HEAPS);
     for (struct heap *heap = all_heaps; heap; heap = heap->next) {
-        void **top = load_relaxed(&heap->top[class_index]);
-        top = top == NOTHING ? load_relaxed(&heap->kept[class_index]) : top;
+        uint32_t top = load_relaxed(&heap->top[class_index]);
+        top = top == TOP_OF_NOTHING ? load_relaxed(&heap->kept[class_index]) : top;
         void **first = load_relaxed(&heap->first[class_index]);
         /* Read while the owner may exchange the magazine: only differences that make sense count. */
-        if (top != NOTHING && first && top >= first && top <= first + MAGAZINE_BLOCKS_MAX) {
-            cached += (size_t)(top - first);
-        }
+        size_t blocks = first ? (size_t)(top_slot(heap, top) + 1 - first) : 0;
+        cached += blocks <= MAGAZINE_BLOCKS_MAX ? blocks : 0;
     }
     lock_give(&heaps_lock, LOCK_HEAPS);
     return cached;

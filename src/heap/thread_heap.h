@@ -4,19 +4,21 @@
  *
  *   magazine of a class, capacity 6 here:
  *
- *   | NULL | old | block | new |  -  |  -  |  -  | END |
- *      ^     ^ first              ^ top
+ *   | NULL | old | block | new |  -  |  -  |  -  |
+ *             ^ first        ^ where the top leads
  *
- *   malloc: top[-1] is the newest block, or NULL = empty: slow path
- *   free:   *top is END (odd) = full: slow path; else *top++ = block
+ *   top, 32 bits:   | 0xffff - blocks that still fit | where it leads, in bytes from the heap's start |
  *
- * Neither path compares with a limit, so magazines can have any size and lie anywhere: they start with 6 slots and double while they run
- * over or under, in an arena behind the heap. A class without a magazine points into a constant one that is empty and full at once; so do
- * class 0 (no slab: NULL, large, direct, foreign) and every class of a heap that is watched: then each call takes the slow path, where it
- * is counted, and the real tops are in `kept`.
+ *   malloc: the slot holds the newest block, or NULL = empty: slow path; top -= TOP_STEP
+ *   free:   top += TOP_STEP; when that carries the magazine was full: slow path; else the new slot is the block's
  *
- * Invariants (magazines_check): first[-1] == NULL and first[capacity] == END for every magazine; first <= top <= first + capacity; the sum
- * of capacity * size is capacity_bytes.
+ * Neither path compares with a limit or loads one, so magazines can have any size and lie anywhere: they start with 6 slots and double
+ * while they run over or under, in an arena behind the heap. The top of a class without a magazine is one that is empty and full at once;
+ * so are those of class 0 (no slab: NULL, large, direct, foreign) and of every class of a heap that is watched: then each call takes the
+ * slow path, where it is counted, and the real tops are in `kept`.
+ *
+ * Invariants (magazines_check): first[-1] == NULL for every magazine; its top leads to the slot of its newest block, or to that NULL, and
+ * knows how many blocks still fit; the sum of capacity * size is capacity_bytes.
  */
 #ifndef COLLAM_HEAP_THREAD_HEAP_H
 #define COLLAM_HEAP_THREAD_HEAP_H
@@ -24,18 +26,23 @@
 #include "base/atomic.h"
 #include "slab/size_class.h"
 
-typedef _Atomic(void **) magazine_top;
+typedef _Atomic(uint32_t) magazine_top;
 
-enum { CAPACITY_FIRST = 6, MEMO_SHIFT = 10, MAGAZINE_SIZES = 8, HEAP_ARENA_BYTES = 60 << 10 };
-
-#define MAGAZINE_END ((void *)1)
+enum {
+    CAPACITY_FIRST = 6,
+    MEMO_SHIFT = 10,
+    MAGAZINE_SIZES = 8,
+    HEAP_ARENA_BYTES = 60 << 10,
+    TOP_FITS_SHIFT = 16,
+    TOP_STEP = 1 << TOP_FITS_SHIFT | (int)sizeof(void *), /* one block more */
+};
 
 struct heap {
     magazine_top top[CLASS_TABLE]; /* (shared) first, so that free finds it without an offset */
     uint8_t class_by_step[CLASS_STEP_MAX + 7];
     uint16_t memo[1 << MEMO_SHIFT];         /* by hash of a block: the slot it was put in last, in bytes from the heap's start */
     magazine_top kept[CLASS_TABLE];         /* (shared) the real tops while watched */
-    magazine_top first[CLASS_TABLE];        /* (shared) start of the magazine; NULL: none yet */
+    _Atomic(void **) first[CLASS_TABLE];    /* (shared) start of the magazine; NULL: none yet */
     _Atomic(uint8_t) capacity[CLASS_TABLE]; /* (shared) blocks that fit */
     uint8_t refills[CLASS_TABLE];           /* refills in a row without a flush */
     uint64_t active;                        /* classes refilled or flushed since the last rebalancing */
@@ -51,9 +58,10 @@ struct heap {
     _Atomic(size_t) frees;       /* (shared) likewise */
     struct heap *next;           /* in the list of all heaps (LOCK_HEAPS) */
     struct heap *next_idle;      /* in the list of heaps without a thread (LOCK_HEAPS) */
+    void *nothing[2];            /* NULL: the magazine of a class that has none. The checks of free look one slot below the top. */
 };
 
-_Static_assert(sizeof(struct heap) + HEAP_ARENA_BYTES <= UINT16_MAX + 1, "the memo can name every slot");
+_Static_assert(sizeof(struct heap) + HEAP_ARENA_BYTES <= UINT16_MAX, "the memo and the tops can name every slot");
 
 extern __thread struct heap *thread_heap HIDDEN __attribute__((tls_model("initial-exec")));
 
@@ -85,6 +93,28 @@ void heap_forget_taken(struct heap *heap, unsigned class_index);
 /* True when the block waits in the magazine of its class, as far as the memo and the newest slots tell. */
 bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t address);
 
+ALWAYS_INLINE void **heap_slot(struct heap *heap, unsigned offset) {
+    return (void **)(void *)((char *)heap + offset);
+}
+ALWAYS_INLINE unsigned heap_offset(const struct heap *heap, void *const *slot) {
+    return (unsigned)((uintptr_t)slot - (uintptr_t)heap);
+}
+
+ALWAYS_INLINE uint32_t top_of(unsigned offset, unsigned fits) {
+    return (UINT16_MAX - fits) << TOP_FITS_SHIFT | offset;
+}
+/* Empty and full at once. */
+#define TOP_OF_NOTHING top_of((unsigned)offsetof(struct heap, nothing) + (unsigned)sizeof(void *), 0)
+ALWAYS_INLINE unsigned top_offset(uint32_t top) {
+    return (uint16_t)top;
+}
+ALWAYS_INLINE void **top_slot(struct heap *heap, uint32_t top) {
+    return heap_slot(heap, top_offset(top));
+}
+ALWAYS_INLINE bool top_is_full(uint32_t top) {
+    return top >> TOP_FITS_SHIFT == UINT16_MAX;
+}
+
 /*
  * The memo finds a block that was freed twice wherever in the magazine it stands: memo[hash(block)] is the slot it was put in. A stale
  * or overwritten entry leads to a slot that holds something else, or to one above the top, or the slow path finds that the block is not
@@ -93,12 +123,6 @@ bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t addres
  */
 ALWAYS_INLINE unsigned memo_index(uintptr_t turned) { /* or the address >> GRANULE_SHIFT, as long as only its lower half matters */
     return (uint32_t)turned * 0x9E3779B1u >> (32 - MEMO_SHIFT); /* Fibonacci hashing: Knuth, volume 3, 6.4 */
-}
-ALWAYS_INLINE void **heap_slot(struct heap *heap, unsigned offset) {
-    return (void **)(void *)((char *)heap + offset);
-}
-ALWAYS_INLINE unsigned heap_offset(const struct heap *heap, void *const *slot) {
-    return (unsigned)((uintptr_t)slot - (uintptr_t)heap);
 }
 
 /* Makes every call of this thread, and of threads that get a heap from now on, take the slow path and be counted. */

@@ -52,6 +52,7 @@ enum {
 
 typedef _Atomic(unsigned char) class_byte;
 typedef _Atomic(uint64_t) bitmap_word;
+typedef _Atomic(uintptr_t) region_root;
 
 struct region_head {
     class_byte class_of_unit[REGION_UNITS];
@@ -68,7 +69,7 @@ enum { REGION_BYTES = sizeof(struct region) };
 
 struct page_map {
     struct region_head nothing; /* never written: reading it maps the kernel's shared zero page only */
-    _Atomic(uintptr_t) root[PAGE_MAP_ROOTS];
+    region_root root[PAGE_MAP_ROOTS];
 };
 
 _Static_assert(sizeof(struct region_head) == UNIT_SIZE, "whole OS pages");
@@ -93,12 +94,16 @@ ALWAYS_INLINE bool page_map_covers(uintptr_t address) {
 
 /* The region of a turned address that is covered. */
 ALWAYS_INLINE bitmap_word *page_map_turned_region(uintptr_t turned) {
-    uintptr_t roots = (uintptr_t)page_map.root;
-    FORGET(roots); /* so that one register serves both the load and the addition */
-    uintptr_t distance = load_relaxed((_Atomic(uintptr_t) *)roots + (turned >> (REGION_SHIFT - GRANULE_SHIFT)));
-    bitmap_word *region = (bitmap_word *)(roots + distance);
-    FORGET(region);
-    return region;
+    uintptr_t place = (uintptr_t)page_map.root;
+    FORGET(place); /* so that one register serves both the load and the addition */
+    region_root *root = (region_root *)place + (turned >> (REGION_SHIFT - GRANULE_SHIFT));
+#if defined(__x86_64__)
+    __asm__("add %1, %0" : "+r"(place) : "m"(*root)); /* load_relaxed, which compilers do not join with an addition */
+#else
+    place += load_relaxed(root);
+    FORGET(place);
+#endif
+    return (bitmap_word *)place;
 }
 
 /* The region of any address. */

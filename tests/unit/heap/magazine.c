@@ -22,19 +22,21 @@ static void fill(unsigned class_index, unsigned count) {
         first[i] = block(i);
     }
     memorise(heap(), first, count);
-    store_relaxed(real_top(heap(), class_index), first + count);
+    set_held(heap(), class_index, count);
 }
 
 static void empty(unsigned class_index) {
-    store_relaxed(real_top(heap(), class_index), first_of(heap(), class_index));
+    set_held(heap(), class_index, 0);
 }
 
 static void a_class_without_a_magazine_is_empty_and_full(void **state) {
     (void)state;
-    void **top = load_relaxed(real_top(heap(), 9));
-    assert_ptr_equal(top, NOTHING);
-    assert_null(top[-1]);
-    assert_ptr_equal(top[0], MAGAZINE_END);
+    uint32_t top = load_relaxed(real_top(heap(), 9));
+    assert_int_equal(top, TOP_OF_NOTHING);
+    assert_null(top_slot(heap(), top)[0]);
+    assert_null(top_slot(heap(), top)[-1]);
+    assert_true(top_is_full(top));
+    assert_true(top + TOP_STEP < top); /* as free sees it */
     assert_int_equal(held_in(heap(), 9), 0);
 }
 
@@ -47,8 +49,14 @@ static void every_capacity_keeps_blocks_ends_and_memo(void **state) {
         assert_true(magazine_set_capacity(heap(), CLASS, capacity));
         void **first = first_of(heap(), CLASS);
         assert_null(first[-1]);
-        assert_ptr_equal(first[capacity], MAGAZINE_END);
         assert_int_equal(held_in(heap(), CLASS), HELD);
+        uint32_t top = load_relaxed(real_top(heap(), CLASS));
+        for (unsigned held = HELD; held < capacity; held++) {
+            assert_false(top_is_full(top));
+            assert_ptr_equal(top_slot(heap(), top) + 1, first + held);
+            top += TOP_STEP;
+        }
+        assert_true(top_is_full(top) && top + TOP_STEP < top);
         for (unsigned i = 0; i < capacity; i++) {
             assert_ptr_equal(first[i], i < HELD ? block(i) : NULL);
         }
@@ -60,7 +68,7 @@ static void every_capacity_keeps_blocks_ends_and_memo(void **state) {
     }
     empty(CLASS);
     assert_true(magazine_set_capacity(heap(), CLASS, 0));
-    assert_ptr_equal(load_relaxed(real_top(heap(), CLASS)), NOTHING);
+    assert_int_equal(load_relaxed(real_top(heap(), CLASS)), TOP_OF_NOTHING);
     assert_int_equal(heap()->capacity_bytes, 0);
 }
 
