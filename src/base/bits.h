@@ -25,6 +25,20 @@ ALWAYS_INLINE unsigned lowest_bit(uint64_t n) {
     return (unsigned)__builtin_ctzll(n);
 }
 
+/* Clears bit n modulo 64; true when it was set. */
+ALWAYS_INLINE bool take_bit(uint64_t *word, uint64_t n) {
+#if defined(__x86_64__)
+    bool was_set; /* one instruction, which compilers do not find */
+    __asm__("btr %2, %0" : "+r"(*word), "=@ccc"(was_set) : "r"(n));
+    return was_set;
+#else
+    uint64_t bit = (uint64_t)1 << n % 64;
+    bool was_set = (*word & bit) != 0;
+    *word &= ~bit;
+    return was_set;
+#endif
+}
+
 /* Index of the highest set bit (floor of the binary logarithm); n must not be 0. */
 ALWAYS_INLINE unsigned highest_bit(uint64_t n) {
     return 63u - (unsigned)__builtin_clzll(n);

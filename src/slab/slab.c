@@ -114,16 +114,17 @@ static void claim_many(struct slab *slab, void **end, unsigned count) {
     unsigned offset = w << WORD_SHIFT;
     unsigned first = (block_index((uint64_t)(offset + size - 1) * class_reciprocal[class_index]) * size - offset) >> GRANULE_SHIFT;
     void *const *stop = end - count;
-    unsigned last = 0;
+    size_t last = 0;
     for (;;) {
         uint64_t word = load_relaxed(&slab->out[w]);
         uint64_t free = pattern << first & ~word;
         uint64_t left = free;
         char *word_base = base + ((size_t)w << WORD_SHIFT);
+        FORGET(word_base); /* or its two parts would be added for each block */
         while (left && end != stop) {
             last = lowest_bit(left);
             left &= left - 1;
-            *--end = word_base + ((size_t)last << GRANULE_SHIFT);
+            *--end = word_base + (last << GRANULE_SHIFT);
         }
         store_relaxed(&slab->out[w], word | (free & ~left));
         if (end == stop) {
@@ -133,7 +134,7 @@ static void claim_many(struct slab *slab, void **end, unsigned count) {
         first = first < step ? first + granules - step : first - step;
     }
     slab->hint = (uint8_t)w;
-    note_fresh(slab, 64 * w + last + granules);
+    note_fresh(slab, 64 * w + (unsigned)last + granules);
 }
 
 unsigned slab_claim(struct slab *slab, void **end, unsigned want) {
@@ -155,20 +156,18 @@ unsigned slab_claim(struct slab *slab, void **end, unsigned want) {
 /* The bits of the blocks at the start of the array that lie in one word are gathered before it is written: neighbours are often freed
  * together. Returns the first block of another word; *bad_end moves on with every block whose bit is clear already. */
 ALWAYS_INLINE void **put_in_word(bitmap_word *word_of_out, void **next, void *const *end, void ***bad_end) {
-    uintptr_t address = (uintptr_t)*next;
-    uintptr_t number = address >> WORD_SHIFT;
+    uintptr_t granule = (uintptr_t)*next >> GRANULE_SHIFT;
+    uintptr_t first = granule;
     uint64_t word = load_relaxed(word_of_out);
     do {
-        uint64_t bit = (uint64_t)1 << (address >> GRANULE_SHIFT) % 64;
-        if (UNLIKELY(!(word & bit))) {
-            *(*bad_end)++ = (void *)address;
+        if (UNLIKELY(!take_bit(&word, granule))) {
+            *(*bad_end)++ = (void *)(granule << GRANULE_SHIFT);
         }
-        word &= ~bit;
         if (++next == end) {
             break;
         }
-        address = (uintptr_t)*next;
-    } while (address >> WORD_SHIFT == number);
+        granule = (uintptr_t)*next >> GRANULE_SHIFT;
+    } while ((granule ^ first) < 64);
     store_relaxed(word_of_out, word);
     return next;
 }
