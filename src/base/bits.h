@@ -28,8 +28,10 @@ ALWAYS_INLINE unsigned lowest_bit(uint64_t n) {
 /* Clears bit n modulo 64; true when it was set. */
 ALWAYS_INLINE bool take_bit(uint64_t *word, uint64_t n) {
 #if defined(__x86_64__)
-    bool was_set; /* one instruction, which compilers do not find */
-    __asm__("btr %2, %0" : "+r"(*word), "=@ccc"(was_set) : "r"(n));
+    uint64_t left = *word;
+    bool was_set;
+    __asm__("btr %2, %0" : "+r"(left), "=@ccc"(was_set) : "r"(n)); /* one instruction, which compilers do not find */
+    *word = left;
     return was_set;
 #else
     uint64_t bit = (uint64_t)1 << n % 64;

@@ -4,6 +4,7 @@
  */
 #include "heap/bin.h"
 #include "base/check.h"
+#include "pages/counters.h"
 #include "pages/limit.h"
 #include "pages/purge.h"
 #include "platform/lock.h"
@@ -12,7 +13,7 @@
 
 #include <limits.h>
 
-enum { FULLNESS_LISTS = 4, WHOLLY_FREE = FULLNESS_LISTS, LISTS, KEPT_SLABS_MAX = 16 };
+enum { FULLNESS_LISTS = 4, WHOLLY_FREE = FULLNESS_LISTS, LISTS, KEPT_SLABS_MAX = 16, SPARSE_MANY = 32, PURGED_AT_ONCE = 2 << 20 };
 
 struct bin {
     struct lock lock;
@@ -61,6 +62,13 @@ static void unlist_slab(struct slab *slab) {
     if (slab->fullness == WHOLLY_FREE) {
         fetch_sub_relaxed(&kept_slabs, 1);
     }
+}
+
+/* Slabs that came to have few blocks out, or were made, since free pages within slabs were looked for last. Relaxed: a hint. */
+static _Atomic(unsigned) sparse_slabs;
+
+static void note_sparse(void) {
+    fetch_add_relaxed(&sparse_slabs, 1);
 }
 
 /* Puts the slab where its counts say it belongs; off every list when it is full. */
@@ -141,8 +149,11 @@ static unsigned claim_new(struct bin *bin, unsigned shard, unsigned class_index,
     }
     store_relaxed(&bin->slabs, load_relaxed(&bin->slabs) + 1);
     list_slab(bin, slab, WHOLLY_FREE);
+    note_sparse();
     return claim_listed(bin, end, want);
 }
+
+static void purge_slabs_if_sparse(void);
 
 unsigned bin_claim(unsigned *shard, unsigned class_index, void **end, unsigned want) {
     struct bin *bin = &shards[*shard].bins[class_index];
@@ -165,6 +176,7 @@ unsigned bin_claim(unsigned *shard, unsigned class_index, void **end, unsigned w
         }
     }
     lock_give(&bin->lock, LOCK_BIN);
+    purge_slabs_if_sparse();
     return LIKELY(got) ? got : claim_elsewhere(*shard, class_index, 0, end, want);
 }
 
@@ -190,6 +202,9 @@ static bool retire_kept(struct bin *bin) {
  * when a unit went back. */
 static NOINLINE bool settle(struct bin *bin, struct slab *slab) {
     relist(bin, slab);
+    if (slab->fullness == FULLNESS_LISTS - 1) {
+        note_sparse();
+    }
     return slab->free == slab->blocks ? retire_if_spare(bin, slab) : retire_kept(bin);
 }
 
@@ -260,7 +275,53 @@ unsigned bin_put(unsigned class_index, void **blocks, unsigned count) {
     if (unit_went_back) {
         purge_if_over_budget();
     }
+    purge_slabs_if_sparse();
     return bad;
+}
+
+/* Free pages of the bin's slabs that are half free and more, the emptiest first. Its lock is held. */
+static size_t purge_listed(struct bin *bin, size_t most) {
+    size_t purged = 0;
+    for (unsigned f = FULLNESS_LISTS; f-- > FULLNESS_LISTS / 2;) {
+        for (struct list_node *node = bin->lists[f].first; node && purged < most; node = node->next) {
+            purged += slab_purge(LIST_ENTRY(node, struct slab, node));
+        }
+    }
+    return purged;
+}
+
+/*
+ * A few blocks that stay out keep a slab, and so all its pages, from going back. When slabs have more free in all than the dirty budget
+ * allows, their free pages go back one by one. Blocks are taken from the fullest slabs first, so that these pages are the last to be
+ * needed. One bin at a time, a little of each: who wants its lock waits for a few system calls at most.
+ */
+static COLD void purge_slabs(void) {
+    store_relaxed(&sparse_slabs, 0);
+    size_t free = 0;
+    for (unsigned s = 0; s < shard_count(); s++) {
+        for (unsigned c = 1; c < CLASS_COUNT; c++) {
+            free += bytes_free(&shards[s].bins[c], c);
+        }
+    }
+    size_t kept = load_relaxed(&page_counters.slab_clean_bytes) + purge_budget_now();
+    for (unsigned s = 0; s < shard_count(); s++) {
+        for (unsigned c = 1; c < CLASS_COUNT && free > kept; c++) {
+            struct bin *bin = &shards[s].bins[c];
+            if (bytes_free(bin, c) >= UNIT_SIZE && lock_try(&bin->lock, LOCK_BIN)) {
+                size_t purged = purge_listed(bin, PURGED_AT_ONCE);
+                free -= purged < free ? purged : free;
+                lock_give(&bin->lock, LOCK_BIN);
+            }
+        }
+    }
+}
+
+/* The more slabs there are, the more must have changed: looking at all of them is then a small part of the work that changed them. */
+static void purge_slabs_if_sparse(void) {
+    unsigned events = load_relaxed(&sparse_slabs);
+    if (UNLIKELY(events >= SPARSE_MANY) && events >= load_relaxed(&page_counters.used_bytes) / UNIT_SIZE / 8) {
+        purge_slabs();
+    }
 }
 
 bool bin_keeps_slabs(void) {

@@ -205,12 +205,15 @@ void *chunk_take_unit(unsigned class_index) {
     return info;
 }
 
-void chunk_give_unit(void *unit_info, unsigned touched) {
+void chunk_give_unit(void *unit_info, unsigned touched, unsigned clean) {
     struct chunk *chunk = chunk_of_unit_info(unit_info);
     unsigned unit = unit_of_unit_info(unit_info);
     lock_take(&chunk_lock, LOCK_CHUNKS);
     page_map_set_class((uintptr_t)chunk_unit_base(chunk, unit), 0);
     run_set(&chunk->dirty, unit * UNIT_SLICES, touched);
+    for (; clean; clean &= clean - 1) {
+        run_clear(&chunk->dirty, unit * UNIT_SLICES + lowest_bit(clean), 1);
+    }
     give(chunk, unit * UNIT_SLICES, UNIT_SLICES);
     relink(chunk);
     lock_give(&chunk_lock, LOCK_CHUNKS);

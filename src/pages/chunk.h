@@ -58,8 +58,8 @@ ALWAYS_INLINE unsigned unit_of_unit_info(const void *info) {
 /* Takes one whole unit for a slab of this class, sets its class byte, and returns its unit_info, as its last user left it (zeros at
  * first); NULL when out of memory. */
 void *chunk_take_unit(unsigned class_index);
-/* Gives a unit back. The first `touched` slices may have been written to. */
-void chunk_give_unit(void *unit_info, unsigned touched);
+/* Gives a unit back. The first `touched` slices may have been written to, except those with a bit in `clean`, which are not backed. */
+void chunk_give_unit(void *unit_info, unsigned touched, unsigned clean);
 
 /* For purging: takes one dirty free run out of use (see purge.c), *whole: it is the whole chunk, which then is off every list.
  * False when nothing is dirty within one turn of the hand. */

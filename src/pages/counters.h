@@ -13,6 +13,7 @@ struct page_counters {
     _Atomic(size_t) chunk_bytes;       /* mapped for chunks (chunk lock) */
     _Atomic(size_t) used_bytes;        /* of those, in slabs (chunk lock) */
     _Atomic(size_t) dirty_bytes;       /* free but still backed by memory: in chunks (chunk lock) and kept mappings (direct lock) */
+    _Atomic(size_t) slab_clean_bytes;  /* of used_bytes, in free pages of slabs that were given back (bin's lock) */
     _Atomic(size_t) span_bytes;        /* mapped for spans (span lock) */
     _Atomic(size_t) large_bytes;       /* of those, in blocks (span lock) */
     _Atomic(size_t) large_count;       /* such blocks (span lock) */
@@ -22,7 +23,7 @@ struct page_counters {
     _Atomic(size_t) direct_count;      /* direct blocks (direct lock) */
     _Atomic(size_t) meta_bytes;        /* handed out for metadata (meta lock) */
     _Atomic(size_t) purged_bytes;      /* given back so far (any) */
-    _Atomic(size_t) clean_taken_bytes; /* handed out so far that were not backed (chunk, span, direct lock) */
+    _Atomic(size_t) clean_taken_bytes; /* handed out so far that were not backed (chunk, span, direct, bin's lock) */
     _Atomic(size_t) purge_calls;       /* how often (any) */
 };
 

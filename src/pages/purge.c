@@ -163,15 +163,19 @@ bool purge_down_to(size_t keep) {
     return keep == 0 ? unmap_all() || any : any;
 }
 
+size_t purge_budget_now(void) {
+    if (load_relaxed(&page_counters.purged_bytes) != load_relaxed(&purged_before)) {
+        note_regret();
+    }
+    return purge_budget();
+}
+
 void purge_if_over_budget(void) {
     size_t dirty = page_dirty_bytes();
     if (LIKELY(dirty <= limit_budget(option_get(OPTION_dirty_min)))) {
         return;
     }
-    if (load_relaxed(&page_counters.purged_bytes) != load_relaxed(&purged_before)) {
-        note_regret();
-    }
-    size_t budget = purge_budget();
+    size_t budget = purge_budget_now();
     if (dirty > budget && dirty >= load_relaxed(&ask_again_at)) {
         /* Half, unless much of what goes back comes again. */
         (void)purge_down_to(load_relaxed(&swing) < budget / 2 ? budget / 2 : budget - budget / 8);

@@ -14,6 +14,8 @@
  * everything once keeps nothing for it; one that works in rounds does not pay for every round in page faults.
  */
 size_t purge_budget(void);
+/* The same, after what went back and what was needed again lately have been reckoned up. */
+size_t purge_budget_now(void);
 /* Purges down to half the budget if the budget is exceeded. Cheap when it is not. Called after memory was given back. */
 void purge_if_over_budget(void);
 /* Purges until at most `keep` bytes are dirty, and unmaps chunks that are wholly free. Returns true when anything went back. */

@@ -4,10 +4,13 @@
  */
 #include "slab/slab.h"
 #include "base/check.h"
+#include "pages/counters.h"
 #include "platform/platform.h"
 
 _Static_assert(sizeof(struct slab) == UNIT_INFO_BYTES, "a slab header is a chunk's unit_info");
 _Static_assert(UNIT_SIZE / FEW_BLOCKS_SIZE <= 64, "few blocks fit in one word");
+
+enum { WORTH_A_CALL = UNIT_SLICES / 4 };
 
 static const struct size_class *class_of(const struct slab *slab) {
     return &size_classes[slab_class(slab)];
@@ -19,6 +22,41 @@ char *slab_base(const struct slab *slab) {
 
 static bool has_few_blocks(const struct slab *slab) {
     return slab->blocks <= UNIT_SIZE / FEW_BLOCKS_SIZE;
+}
+
+/* At most 64 blocks, mostly few of them out. */
+static unsigned slices_of_few(const struct slab *slab) {
+    unsigned used = 0;
+    unsigned size = class_of(slab)->size;
+    for (uint64_t out = ~slab->few_free & (~(uint64_t)0 >> (64 - slab->blocks)); out; out &= out - 1) {
+        unsigned start = lowest_bit(out) * size;
+        used |= (2u << ((start + size - 1) >> SLICE_SHIFT)) - (1u << (start >> SLICE_SHIFT));
+    }
+    return used;
+}
+
+/* Blocks are shorter than what a word stands for: of each slice, only those in the last word may reach into the next slice. No branches,
+ * since what is out is a matter of chance. */
+static unsigned slices_of_many(const struct slab *slab) {
+    enum { WORDS = UNIT_WORDS / UNIT_SLICES };
+    unsigned used = 0;
+    unsigned granules = class_of(slab)->size >> GRANULE_SHIFT;
+    for (unsigned slice = 0; slice < UNIT_SLICES; slice++) {
+        uint64_t any = 0;
+        uint64_t word = 0;
+        for (unsigned w = 0; w < WORDS; w++) {
+            word = load_relaxed(&slab->out[slice * WORDS + w]);
+            any |= word;
+        }
+        unsigned reaches_over = (word >> 1 >> (64 - granules)) != 0; /* its last granules - 1 bits */
+        used |= (unsigned)(any != 0) << slice | reaches_over << (slice + 1);
+    }
+    return used;
+}
+
+/* A bit for each slice on which a block lies that is out. */
+static unsigned slices_in_use(const struct slab *slab) {
+    return has_few_blocks(slab) ? slices_of_few(slab) : slices_of_many(slab);
 }
 
 void slab_check(const struct slab *slab) {
@@ -40,6 +78,7 @@ void slab_check(const struct slab *slab) {
         CHECK(has_few_blocks(slab) || is_out || at / 64 >= slab->hint);
     }
     CHECK(set == out && slab->free == slab->blocks - out);
+    CHECK((slices_in_use(slab) & slab->clean) == 0);
 }
 
 struct slab *slab_create(unsigned class_index, unsigned shard) {
@@ -54,6 +93,9 @@ struct slab *slab_create(unsigned class_index, unsigned shard) {
     slab->free = class->blocks;
     slab->few_free = ~(uint64_t)0 >> (class->blocks < 64 ? 64 - class->blocks : 0);
     slab->fresh = 0;
+    slab->clean = 0;
+    slab->seen = 0;
+    slab->purged = 0;
     slab->hint = 0;
     slab->fullness = 0;
     store_relaxed(&slab->owner, (uint16_t)slab_owner(shard, class_index));
@@ -61,18 +103,81 @@ struct slab *slab_create(unsigned class_index, unsigned shard) {
     return slab;
 }
 
+/* All slices of each OS page that has one of these. */
+static unsigned whole_pages(unsigned slices) {
+    unsigned page = 1u << (platform_page_size() >> SLICE_SHIFT);
+    unsigned whole = 0;
+    for (unsigned mask = page - 1; mask < 1u << UNIT_SLICES; mask *= page) {
+        whole |= slices & mask ? mask : 0;
+    }
+    return whole;
+}
+
+static size_t bytes_of(unsigned slices) {
+    return (size_t)__builtin_popcount(slices) << SLICE_SHIFT;
+}
+
+/* These slices, which were clean, are so no longer: they are in use, or the chunk knows them from now on. */
+static void forget_clean(struct slab *slab, unsigned slices) {
+    slab->clean = (uint16_t)(slab->clean & ~slices);
+    fetch_sub_relaxed(&page_counters.slab_clean_bytes, bytes_of(slices));
+}
+
+/* Blocks were claimed from a slab with clean slices. */
+static COLD void note_claimed(struct slab *slab) {
+    unsigned taken = slab->clean & whole_pages(slices_in_use(slab));
+    fetch_add_relaxed(&page_counters.clean_taken_bytes, bytes_of(taken));
+    forget_clean(slab, taken);
+}
+
+size_t slab_purge(struct slab *slab) {
+    unsigned out = (unsigned)slab->blocks - slab->free;
+    bool draining = slab->seen == 0 || out < slab->seen / 2u;
+    slab->seen = (uint16_t)out;
+    if (draining || (slab->purged && out > slab->purged - slab->purged / 8u)) {
+        return 0;
+    }
+    slab->purged = (uint16_t)out;
+    unsigned touched = (unsigned)(align_up((size_t)slab->fresh << GRANULE_SHIFT, platform_page_size()) >> SLICE_SHIFT);
+    unsigned purgeable = ~(whole_pages(slices_in_use(slab)) | slab->clean) & ((1u << touched) - 1);
+    if (__builtin_popcount(purgeable) < WORTH_A_CALL) {
+        return 0;
+    }
+    if (chunk_stop_huge(chunk_of_unit_info(slab))) {
+        platform_huge_pages(chunk_of_unit_info(slab)->base, CHUNK_SIZE, false); /* or the kernel would fill the holes again */
+    }
+    unsigned purged = 0;
+    while (purgeable) {
+        unsigned start = lowest_bit(purgeable);
+        unsigned count = lowest_bit(~(purgeable >> start));
+        unsigned run = ((1u << count) - 1) << start;
+        if (platform_purge(slab_base(slab) + ((size_t)start << SLICE_SHIFT), (size_t)count << SLICE_SHIFT)) {
+            purged |= run;
+            fetch_add_relaxed(&page_counters.purge_calls, 1);
+        }
+        purgeable &= ~run;
+    }
+    slab->clean = (uint16_t)(slab->clean | purged);
+    fetch_add_relaxed(&page_counters.slab_clean_bytes, bytes_of(purged));
+    fetch_add_relaxed(&page_counters.purged_bytes, bytes_of(purged));
+    slab_check(slab);
+    return bytes_of(purged);
+}
+
 void slab_destroy(struct slab *slab) {
     slab_check(slab);
     ASSERT(slab->free == slab->blocks && !list_contains(&slab->node));
     /* In whole pages, because only those can be purged. */
     unsigned touched = (unsigned)(align_up((size_t)slab->fresh << GRANULE_SHIFT, platform_page_size()) >> SLICE_SHIFT);
+    unsigned clean = slab->clean;
+    forget_clean(slab, clean);
     slab->out = NULL;
     slab->few_free = 0;
     slab->fresh = 0;
     slab->free = 0;
     slab->blocks = 0;
     store_relaxed(&slab->owner, (uint16_t)slab_owner(slab_shard(slab), 0));
-    chunk_give_unit(slab, touched);
+    chunk_give_unit(slab, touched, clean);
 }
 
 static void note_fresh(struct slab *slab, unsigned end) {
@@ -149,6 +254,11 @@ unsigned slab_claim(struct slab *slab, void **end, unsigned want) {
         claim_many(slab, end, claimed);
     }
     slab->free = (uint16_t)(slab->free - claimed);
+    slab->seen = 0;
+    slab->purged = 0;
+    if (UNLIKELY(slab->clean)) {
+        note_claimed(slab);
+    }
     slab_check(slab);
     return claimed;
 }

@@ -10,7 +10,8 @@
  * Slabs of at most 64 blocks keep their free blocks in few_free as well, where the lowest is found without a search.
  *
  * Invariants (slab_check): free == blocks - set bits; no bit is set but where a block begins; blocks that end beyond `fresh` were never
- * handed out; no block that begins in words before `hint` is free; few_free has the clear bits of the blocks, if there are few.
+ * handed out; no block that begins in words before `hint` is free; few_free has the clear bits of the blocks, if there are few;
+ * no block that is out lies in a clean slice.
  */
 #ifndef COLLAM_SLAB_SLAB_H
 #define COLLAM_SLAB_SLAB_H
@@ -34,7 +35,10 @@ struct slab {
     uint16_t fresh; /* granules from the start of the unit that may have been written to */
     uint16_t blocks;
     uint16_t relist_at; /* the bin's: with so many free the slab belongs in another list */
-    unsigned char unused[20];
+    uint16_t clean;     /* a bit per slice: wholly free and not backed by memory, since slab_purge gave it back */
+    uint16_t seen;      /* blocks that were out when slab_purge was called last; 0: not since a block was claimed */
+    uint16_t purged;    /* blocks that were out when it last gave pages back; 0: likewise */
+    unsigned char unused[14];
 };
 
 _Static_assert(sizeof(struct slab) == 64, "one cache line in the chunk descriptor");
@@ -85,6 +89,11 @@ ALWAYS_INLINE bool slab_put_one(struct slab *slab, uintptr_t address) {
     }
     return true;
 }
+
+/* Gives the pages on which no block lies that is out back to the system; returns the bytes that went. Only if few blocks have come back
+ * since the last call, or the slab may soon be free as a whole; and not again before an eighth of those that were out then has come back.
+ */
+size_t slab_purge(struct slab *slab);
 
 void slab_check(const struct slab *slab);
 

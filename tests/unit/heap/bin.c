@@ -258,6 +258,47 @@ static void a_little_is_left_to_its_shard_while_there_is_memory(void **state) {
     assert_int_equal(from_first, size_classes[30].blocks - 1);
 }
 
+/* One block in 64 stays in each of many slabs. */
+static size_t clean_after_leaving_survivors(unsigned slabs) {
+    enum { CLASS = 24, BLOCKS = 128, SIZE = 512 };
+    static void *block[BLOCKS * 192];
+    unsigned shard = 0;
+    assert_int_equal(size_classes[CLASS].size, SIZE);
+    for (unsigned n = 0; n < slabs * BLOCKS; n += BLOCKS) {
+        assert_int_equal(claim(&shard, CLASS, block + n, BLOCKS), BLOCKS);
+        memset(block[n], 5, UNIT_SIZE - 4096);
+    }
+    for (unsigned n = 0; n < slabs * BLOCKS; n += 16) {
+        void *leaving[16];
+        unsigned count = 0;
+        for (unsigned i = n; i < n + 16; i++) {
+            if (i % 64) {
+                leaving[count++] = block[i];
+            }
+        }
+        assert_int_equal(bin_put(CLASS, leaving, count), 0);
+    }
+    for (unsigned n = 0; n < slabs * BLOCKS; n += 64) {
+        assert_true(unit_all(block[n], SIZE, 5));
+    }
+    return load_relaxed(&page_counters.slab_clean_bytes);
+}
+
+static void free_pages_of_slabs_go_when_there_are_many(void **state) {
+    (void)state;
+    size_t clean = clean_after_leaving_survivors(192);
+    size_t free = (size_t)192 * 126 * 512;
+    assert_in_range(clean, free / 2, free);
+    assert_int_equal(used_units(), 192);
+    assert_true(free - clean < 3 * DIRTY_MIN);
+}
+
+static void a_few_free_pages_stay(void **state) {
+    (void)state;
+    assert_int_equal(clean_after_leaving_survivors(DIRTY_MIN / UNIT_SIZE), 0);
+    assert_int_equal(fake_purged_bytes(), 0);
+}
+
 static void refusals(void **state) {
     (void)state;
     unsigned shard = 0;
@@ -306,6 +347,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(blocks_go_back_to_their_own_shard),
     cmocka_unit_test(what_other_shards_have_plenty_of_is_used_before_new_memory),
     cmocka_unit_test(a_little_is_left_to_its_shard_while_there_is_memory),
+    cmocka_unit_test(free_pages_of_slabs_go_when_there_are_many),
+    cmocka_unit_test(a_few_free_pages_stay),
     cmocka_unit_test(refusals),
     cmocka_unit_test(fork_takes_and_gives_every_lock),
 };

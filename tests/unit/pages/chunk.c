@@ -113,7 +113,7 @@ static void follows_a_model(void **state) {
             live++;
         } else {
             expect_marks(unit);
-            chunk_give_unit(unit->info, unit->touched);
+            chunk_give_unit(unit->info, unit->touched, 0);
             unit->info = NULL;
             live--;
         }
@@ -130,19 +130,34 @@ static void purged_slices_are_clean(void **state) {
     void *info = chunk_take_unit(1);
     char *base = address_of(info);
     memset(base, 9, UNIT_SIZE);
-    chunk_give_unit(info, UNIT_SLICES);
+    chunk_give_unit(info, UNIT_SLICES, 0);
     assert_int_equal(counter(&page_counters.dirty_bytes), UNIT_SIZE);
     size_t clean = counter(&page_counters.clean_taken_bytes);
     assert_ptr_equal(chunk_take_unit(1), info);
     assert_int_equal(counter(&page_counters.clean_taken_bytes), clean);
-    chunk_give_unit(info, 0); /* as dirty as it was before */
+    chunk_give_unit(info, 0, 0); /* as dirty as it was before */
     assert_int_equal(counter(&page_counters.dirty_bytes), UNIT_SIZE);
     purge_one(true);
     assert_int_equal(counter(&page_counters.dirty_bytes), 0);
     assert_true(unit_all(base, UNIT_SIZE, 0));
     assert_ptr_equal(chunk_take_unit(1), info);
     assert_int_equal(counter(&page_counters.clean_taken_bytes), clean + UNIT_SIZE);
-    chunk_give_unit(wall, 0);
+    chunk_give_unit(wall, 0, 0);
+}
+
+static void slices_given_back_clean_are_clean(void **state) {
+    (void)state;
+    void *wall = chunk_take_unit(1);
+    void *info = chunk_take_unit(1);
+    chunk_give_unit(info, UNIT_SLICES, 0);
+    assert_ptr_equal(chunk_take_unit(1), info);
+    chunk_give_unit(info, 8, 0xc1); /* three of its first eight, all of which were dirty; the others still are */
+    assert_int_equal(counter(&page_counters.dirty_bytes), UNIT_SIZE - 3 * 4096);
+    size_t clean = counter(&page_counters.clean_taken_bytes);
+    assert_ptr_equal(chunk_take_unit(1), info);
+    assert_int_equal(counter(&page_counters.clean_taken_bytes) - clean, 3 * 4096);
+    chunk_give_unit(info, 0, 0);
+    chunk_give_unit(wall, 0, 0);
 }
 
 static void units_fill_a_chunk_from_below(void **state) {
@@ -163,7 +178,7 @@ static void units_fill_a_chunk_from_below(void **state) {
     assert_ptr_not_equal(chunk_of_unit_info(info[CHUNK_UNITS]), chunk_of_unit_info(info[0]));
     assert_int_equal(sum_up().chunks, 2);
     /* Only what was touched is dirty. */
-    chunk_give_unit(info[7], 3);
+    chunk_give_unit(info[7], 3, 0);
     assert_int_equal(counter(&page_counters.dirty_bytes), SLICES_TO_BYTES(3));
     assert_int_equal(page_map_class((uintptr_t)chunk_unit_base(chunk_of_unit_info(info[7]), 7)), 0);
     /* The fullest chunk with a free unit comes first. */
@@ -176,7 +191,7 @@ static void a_refused_purge_keeps_it_dirty(void **state) {
     (void)state;
     void *wall = chunk_take_unit(1);
     void *info = chunk_take_unit(1);
-    chunk_give_unit(info, 8);
+    chunk_give_unit(info, 8, 0);
     struct chunk *chunk;
     unsigned start;
     unsigned count;
@@ -191,7 +206,7 @@ static void a_refused_purge_keeps_it_dirty(void **state) {
     chunk_return_slices(chunk, UNIT_SLICES, 8, false);
     assert_int_equal(counter(&page_counters.dirty_bytes), SLICES_TO_BYTES(8));
     assert_int_equal(counter(&page_counters.purged_bytes), 0);
-    chunk_give_unit(wall, 0);
+    chunk_give_unit(wall, 0, 0);
     (void)sum_up();
 }
 
@@ -213,7 +228,7 @@ static void empty_chunks_go_and_come_back(void **state) {
     assert_ptr_not_equal(chunk, chunk_of_unit_info(pinned[0]));
     size_t metadata = counter(&page_counters.meta_bytes);
     for (int round = 0; round < 3; round++) {
-        chunk_give_unit(info, 1);
+        chunk_give_unit(info, 1, 0);
         purge_one(true);
         assert_int_equal(sum_up().chunks, 1);
         assert_int_equal(fake_mapped_bytes(), mapped);
@@ -223,7 +238,7 @@ static void empty_chunks_go_and_come_back(void **state) {
     }
     assert_int_equal(counter(&page_counters.meta_bytes), metadata);
     for (unsigned i = 0; i < CHUNK_UNITS; i++) {
-        chunk_give_unit(pinned[i], 1);
+        chunk_give_unit(pinned[i], 1, 0);
     }
     assert_null(chunk_take_empty());
     purge_one(true);
@@ -238,7 +253,7 @@ static void an_empty_clean_chunk_can_be_taken(void **state) {
     struct chunk *second = chunk_of_unit_info(info);
     char *base = address_of(info);
     assert_null(chunk_take_empty()); /* a unit of it is in use */
-    chunk_give_unit(info, 0);
+    chunk_give_unit(info, 0, 0);
     assert_ptr_equal(chunk_take_empty(), second);
     assert_null(page_map_chunk((uintptr_t)base));
     assert_null(chunk_take_empty());
@@ -314,7 +329,7 @@ static void a_retired_chunk_is_not_handed_out(void **state) {
         last = chunk_take_unit(1);
         assert_non_null(last);
     }
-    chunk_give_unit(last, 1);
+    chunk_give_unit(last, 1, 0);
     size_t clean = counter(&page_counters.clean_taken_bytes);
     struct chunk *chunk = chunk_take_empty();
     assert_non_null(chunk);
@@ -329,11 +344,17 @@ static void a_retired_chunk_is_not_handed_out(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(a_retired_chunk_is_not_handed_out), cmocka_unit_test(follows_a_model),
-    cmocka_unit_test(purged_slices_are_clean),           cmocka_unit_test(units_fill_a_chunk_from_below),
-    cmocka_unit_test(a_refused_purge_keeps_it_dirty),    cmocka_unit_test(empty_chunks_go_and_come_back),
-    cmocka_unit_test(an_empty_clean_chunk_can_be_taken), cmocka_unit_test(refusals),
-    cmocka_unit_test(starting_costs_one_mapping),        cmocka_unit_test(huge_pages_as_the_option_says),
+    cmocka_unit_test(a_retired_chunk_is_not_handed_out),
+    cmocka_unit_test(follows_a_model),
+    cmocka_unit_test(purged_slices_are_clean),
+    cmocka_unit_test(units_fill_a_chunk_from_below),
+    cmocka_unit_test(slices_given_back_clean_are_clean),
+    cmocka_unit_test(a_refused_purge_keeps_it_dirty),
+    cmocka_unit_test(empty_chunks_go_and_come_back),
+    cmocka_unit_test(an_empty_clean_chunk_can_be_taken),
+    cmocka_unit_test(refusals),
+    cmocka_unit_test(starting_costs_one_mapping),
+    cmocka_unit_test(huge_pages_as_the_option_says),
     cmocka_unit_test(crosses_into_other_regions),
 };
 UNIT_MAIN(tests)

@@ -92,7 +92,7 @@ static void purges_down_to_what_is_asked(void **state) {
     }
     for (size_t i = 0; i < COUNT(block); i += 2) {
         give(block[i]);
-        chunk_give_unit(unit[i], UNIT_SLICES);
+        chunk_give_unit(unit[i], UNIT_SLICES, 0);
     }
     size_t before = fake_resident_bytes();
     assert_int_equal(dirty(), 12 * (64 * SLICE_SIZE + UNIT_SIZE));
@@ -116,7 +116,7 @@ static void take_chunks(void **unit, size_t chunks) {
 
 static void give_chunks(void **unit, size_t from, size_t to) {
     for (size_t i = from * CHUNK_UNITS; i < to * CHUNK_UNITS; i++) {
-        chunk_give_unit(unit[i], UNIT_SLICES);
+        chunk_give_unit(unit[i], UNIT_SLICES, 0);
     }
 }
 
@@ -143,7 +143,7 @@ static void clean_address_space_goes_with_the_last_byte_only(void **state) {
     char *block = take(512);
     uintptr_t second = (uintptr_t)address_of(unit[CHUNK_UNITS]);
     for (size_t i = CHUNK_UNITS; i < COUNT(unit); i++) {
-        chunk_give_unit(unit[i], 0);
+        chunk_give_unit(unit[i], 0, 0);
     }
     give(block);
     assert_true(purge_down_to(1));
@@ -309,7 +309,7 @@ static void a_purged_chunk_wants_no_huge_page_any_more(void **state) {
     void *unit = take_unit();
     char *address = address_of(unit);
     assert_int_equal(fake_huge_pages_at(address), 1);
-    chunk_give_unit(unit, UNIT_SLICES);
+    chunk_give_unit(unit, UNIT_SLICES, 0);
     assert_true(purge_down_to(0));
     assert_int_equal(fake_huge_pages_at(address), -1);
 }

@@ -1,0 +1,190 @@
+/*
+ * Purpose: tests of slab_purge in slab/slab.c: only pages without a block that is out go back, when it pays, and are known to be gone.
+ */
+#include "pages/counters.h"
+#include "slab/slab.h"
+#include "unit.h"
+
+enum { CLASS = 4, SIZE = 64, IN_PAGE = 4096 / SIZE, BLOCKS = UNIT_SIZE / SIZE };
+
+static size_t clean_bytes(void) {
+    return load_relaxed(&page_counters.slab_clean_bytes);
+}
+
+static size_t claim(struct slab *slab, void **out, unsigned want) {
+    static void *magazine[4096];
+    unsigned got = slab_claim(slab, &magazine[COUNT(magazine)], want);
+    for (unsigned i = 0; i < got; i++) {
+        out[i] = magazine[COUNT(magazine) - 1 - i];
+    }
+    return got;
+}
+
+static void put(struct slab *slab, void *block) {
+    assert_true(slab_put_one(slab, (uintptr_t)block));
+}
+
+/* All blocks were written to; of those in a page, only the first of every fourth page is out. */
+static struct slab *sparse_slab(void **block) {
+    struct slab *slab = slab_create(CLASS, 0);
+    assert_int_equal(claim(slab, block, BLOCKS), BLOCKS);
+    memset(slab_base(slab), 7, UNIT_SIZE);
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        if (i % (4 * IN_PAGE)) {
+            put(slab, block[i]);
+        }
+    }
+    return slab;
+}
+
+static void free_pages_go_when_the_slab_has_come_to_rest(void **state) {
+    (void)state;
+    void *block[BLOCKS];
+    struct slab *slab = sparse_slab(block);
+    assert_int_equal(slab_purge(slab), 0); /* it may be draining */
+    assert_int_equal(slab_purge(slab), 12 * 4096);
+    assert_int_equal(clean_bytes(), 12 * 4096);
+    assert_int_equal(fake_calls(FAKE_PURGE), 4);
+    assert_int_equal(slab_purge(slab), 0);
+    for (unsigned i = 0; i < BLOCKS; i += 4 * IN_PAGE) {
+        assert_true(unit_all(block[i], SIZE, 7));
+        assert_true(unit_all((char *)block[i] + 4096, 3 * 4096, 0));
+    }
+    for (unsigned i = 0; i < BLOCKS; i += 4 * IN_PAGE) {
+        put(slab, block[i]);
+    }
+    size_t dirty = load_relaxed(&page_counters.dirty_bytes);
+    slab_destroy(slab);
+    assert_int_equal(clean_bytes(), 0);
+    assert_int_equal(load_relaxed(&page_counters.dirty_bytes) - dirty, 4 * 4096);
+}
+
+static void a_slab_that_drains_is_left_alone(void **state) {
+    (void)state;
+    void *block[BLOCKS];
+    struct slab *slab = slab_create(CLASS, 0);
+    assert_int_equal(claim(slab, block, BLOCKS), BLOCKS);
+    for (unsigned out = BLOCKS; out > 8; out = out / 2 - 1) {
+        for (unsigned i = out / 2 - 1; i < out; i++) {
+            put(slab, block[i]);
+        }
+        assert_int_equal(slab_purge(slab), 0);
+    }
+    assert_int_not_equal(slab_purge(slab), 0); /* it has come to rest */
+}
+
+static void what_is_claimed_again_is_no_longer_clean(void **state) {
+    (void)state;
+    void *block[BLOCKS];
+    struct slab *slab = sparse_slab(block);
+    (void)slab_purge(slab);
+    assert_int_equal(slab_purge(slab), 12 * 4096);
+    size_t taken = load_relaxed(&page_counters.clean_taken_bytes);
+    enum { MORE = 2 * (IN_PAGE - 1) + 4 * IN_PAGE }; /* the rest of pages 0 and 4, which were not clean, and pages 1, 2, 3 and 5 */
+    assert_int_equal(claim(slab, block, MORE), MORE);
+    assert_int_equal(load_relaxed(&page_counters.clean_taken_bytes) - taken, 4 * 4096);
+    assert_int_equal(clean_bytes(), 8 * 4096);
+    slab_check(slab);
+    assert_int_equal(slab_purge(slab), 0);
+    assert_int_equal(slab_purge(slab), 0); /* nothing is free that is not clean */
+    for (unsigned i = 0; i < MORE - IN_PAGE; i++) {
+        put(slab, block[i]);
+    }
+    assert_int_equal(slab_purge(slab), 0);
+    assert_int_equal(slab_purge(slab), 0); /* three pages are not worth a call */
+    for (unsigned i = MORE - IN_PAGE; i < MORE; i++) {
+        put(slab, block[i]);
+    }
+    assert_int_equal(slab_purge(slab), 0);
+    assert_int_equal(slab_purge(slab), 4 * 4096);
+}
+
+static void refusals(void **state) {
+    (void)state;
+    void *block[BLOCKS];
+    struct slab *slab = sparse_slab(block);
+    (void)slab_purge(slab);
+    fake_fail_from(FAKE_PURGE, 1);
+    assert_int_equal(slab_purge(slab), 0);
+    assert_int_equal(clean_bytes(), 0);
+    assert_int_equal(slab->clean, 0);
+    fake_fail_never();
+    put(slab, block[0]);
+    assert_int_equal(slab_purge(slab), 13 * 4096);
+}
+
+static void follows_a_model(size_t page_size, unsigned class_index) {
+    static unsigned char mark[4096]; /* 0: free */
+    unsigned size = size_classes[class_index].size;
+    unsigned blocks = size_classes[class_index].blocks;
+    uint64_t seed = class_index + page_size;
+    struct slab *slab = slab_create(class_index, 0);
+    char *base = slab_base(slab);
+    size_t purged = 0;
+    for (unsigned step = 0; step < 4000; step++) {
+        if (step % 200 == 0) { /* the slab is nearly full now and then, and sparse most of the time */
+            void *out[4096];
+            size_t got = claim(slab, out, (unsigned)(unit_random(&seed) % (blocks + 1)));
+            for (size_t i = 0; i < got; i++) {
+                unsigned index = (unsigned)((size_t)((char *)out[i] - base) / size);
+                mark[index] = (unsigned char)(1 + unit_random(&seed) % 255);
+                memset(out[i], mark[index], size);
+            }
+        }
+        for (unsigned n = 0; n < 1 + blocks / 100; n++) {
+            unsigned index = (unsigned)(unit_random(&seed) % blocks);
+            if (mark[index]) {
+                assert_true(unit_all(base + (size_t)index * size, size, mark[index]));
+                put(slab, base + (size_t)index * size);
+                mark[index] = 0;
+            }
+        }
+        size_t bytes = slab_purge(slab);
+        assert_int_equal(bytes % page_size, 0);
+        purged += bytes;
+        assert_int_equal(clean_bytes(), (size_t)__builtin_popcount(slab->clean) * 4096);
+        slab_check(slab);
+    }
+    assert_true(purged != 0 || page_size == UNIT_SIZE);
+    for (unsigned index = 0; index < blocks; index++) {
+        if (mark[index]) {
+            assert_true(unit_all(base + (size_t)index * size, size, mark[index]));
+            put(slab, base + (size_t)index * size);
+            mark[index] = 0;
+        }
+    }
+    slab_destroy(slab);
+    assert_int_equal(clean_bytes(), 0);
+}
+
+static void follow_models(size_t page_size) {
+    static const unsigned classes[] = {1, 2, 3, 5, 16, 17, 24, 32, 40, 48, 49, 53, 60};
+    fake_settings.page_size = page_size;
+    for (size_t i = 0; i < COUNT(classes); i++) {
+        follows_a_model(page_size, classes[i]);
+    }
+}
+
+static void follow_models_with_pages_of_4_kib(void **state) {
+    (void)state;
+    follow_models(4096);
+}
+static void follow_models_with_pages_of_16_kib(void **state) {
+    (void)state;
+    follow_models(16384);
+}
+static void follow_models_with_pages_of_64_kib(void **state) {
+    (void)state;
+    follow_models(65536);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(free_pages_go_when_the_slab_has_come_to_rest),
+    cmocka_unit_test(a_slab_that_drains_is_left_alone),
+    cmocka_unit_test(what_is_claimed_again_is_no_longer_clean),
+    cmocka_unit_test(refusals),
+    cmocka_unit_test(follow_models_with_pages_of_4_kib),
+    cmocka_unit_test(follow_models_with_pages_of_16_kib),
+    cmocka_unit_test(follow_models_with_pages_of_64_kib),
+};
+UNIT_MAIN(tests)
