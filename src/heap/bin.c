@@ -283,6 +283,23 @@ void bin_trim(void) {
     }
 }
 
+bool bin_purge(void) {
+    size_t purged = 0;
+    for (unsigned s = 0; s < shard_count(); s++) {
+        for (unsigned c = 1; c < CLASS_COUNT; c++) {
+            struct bin *bin = &shards[s].bins[c];
+            lock_take(&bin->lock, LOCK_BIN);
+            for (unsigned f = 0; f < LISTS; f++) {
+                for (struct list_node *node = bin->lists[f].first; node; node = node->next) {
+                    purged += slab_purge(LIST_ENTRY(node, struct slab, node));
+                }
+            }
+            lock_give(&bin->lock, LOCK_BIN);
+        }
+    }
+    return purged != 0;
+}
+
 size_t bin_blocks_out(unsigned class_index) {
     size_t out = 0;
     for (unsigned s = 0; s < SHARDS_MAX; s++) {

@@ -4,6 +4,7 @@
  */
 #include "slab/slab.h"
 #include "base/check.h"
+#include "pages/counters.h"
 #include "platform/platform.h"
 
 _Static_assert(sizeof(struct slab) == UNIT_INFO_BYTES, "a slab header is a chunk's unit_info");
@@ -54,6 +55,7 @@ struct slab *slab_create(unsigned class_index, unsigned shard) {
     slab->free = class->blocks;
     slab->few_free = ~(uint64_t)0 >> (class->blocks < 64 ? 64 - class->blocks : 0);
     slab->fresh = 0;
+    slab->free_when_purged = 0;
     slab->hint = 0;
     slab->fullness = 0;
     store_relaxed(&slab->owner, (uint16_t)slab_owner(shard, class_index));
@@ -149,6 +151,7 @@ unsigned slab_claim(struct slab *slab, void **end, unsigned want) {
         claim_many(slab, end, claimed);
     }
     slab->free = (uint16_t)(slab->free - claimed);
+    slab->free_when_purged = 0;
     slab_check(slab);
     return claimed;
 }
@@ -202,4 +205,53 @@ unsigned slab_put(struct slab *slab, void **blocks, unsigned count, void **bad, 
         note_few_free(slab);
     }
     return done;
+}
+
+/* A bit for each page on which a block lies that is out, the lowest for the first page. */
+static uint32_t pages_in_use(const struct slab *slab, unsigned page_shift) {
+    uint32_t used = 0;
+    for (unsigned w = 0; w < UNIT_WORDS; w++) {
+        uint64_t out = load_relaxed(&slab->out[w]);
+        if (out) { /* all blocks that begin in a word begin in one page, so no page between the first and the last is free */
+            size_t start = (size_t)w << WORD_SHIFT;
+            size_t end = start + ((size_t)highest_bit(out) << GRANULE_SHIFT) + class_of(slab)->size;
+            for (size_t page = start >> page_shift; page << page_shift < end; page++) {
+                used |= (uint32_t)1 << page;
+            }
+        }
+    }
+    return used;
+}
+
+static size_t purge_pages(struct slab *slab, size_t offset, size_t bytes) {
+    struct chunk *chunk = chunk_of_unit_info(slab);
+    if (chunk_stop_huge(chunk)) { /* or the kernel would fill the holes again */
+        platform_huge_pages(chunk->base, CHUNK_SIZE, false);
+    }
+    if (!platform_purge(slab_base(slab) + offset, bytes)) {
+        return 0;
+    }
+    fetch_add_relaxed(&page_counters.purged_bytes, bytes);
+    fetch_add_relaxed(&page_counters.purge_calls, 1);
+    return bytes;
+}
+
+size_t slab_purge(struct slab *slab) {
+    if (slab->free_when_purged == slab->free) {
+        return 0;
+    }
+    slab->free_when_purged = slab->free;
+    unsigned page_shift = lowest_bit(platform_page_size());
+    unsigned touched = (unsigned)(align_up((size_t)slab->fresh << GRANULE_SHIFT, platform_page_size()) >> page_shift);
+    uint32_t used = pages_in_use(slab, page_shift);
+    size_t purged = 0;
+    for (unsigned page = 0, end; page < touched; page = end + 1) {
+        for (end = page; end < touched && !(used >> end & 1);) {
+            end++;
+        }
+        if (end != page) {
+            purged += purge_pages(slab, (size_t)page << page_shift, (size_t)(end - page) << page_shift);
+        }
+    }
+    return purged;
 }

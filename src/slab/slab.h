@@ -33,8 +33,9 @@ struct slab {
     uint16_t free;
     uint16_t fresh; /* granules from the start of the unit that may have been written to */
     uint16_t blocks;
-    uint16_t relist_at; /* the bin's: with so many free the slab belongs in another list */
-    unsigned char unused[20];
+    uint16_t relist_at;        /* the bin's: with so many free the slab belongs in another list */
+    uint16_t free_when_purged; /* so many were free when slab_purge ran last, and none was claimed since; else 0 */
+    unsigned char unused[18];
 };
 
 _Static_assert(sizeof(struct slab) == 64, "one cache line in the chunk descriptor");
@@ -85,6 +86,10 @@ ALWAYS_INLINE bool slab_put_one(struct slab *slab, uintptr_t address) {
     }
     return true;
 }
+
+/* The whole pages on which no block is out go back to the system: they stay part of the slab and read as zeros. Returns their bytes; 0 when
+ * no block came or went since the last time. */
+size_t slab_purge(struct slab *slab);
 
 void slab_check(const struct slab *slab);
 
