@@ -83,7 +83,8 @@ EXPORT bool collam_trim(size_t keep) {
     (void)large_end_quarantine();
     heap_request_flush();
     bin_trim();
-    return purge_down_to(keep);
+    bool purged = bin_purge();
+    return purge_down_to(keep) || purged;
 }
 
 EXPORT bool collam_set_preset(enum collam_preset preset) {

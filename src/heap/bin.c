@@ -284,7 +284,7 @@ static size_t purge_listed(struct bin *bin, size_t most) {
     size_t purged = 0;
     for (unsigned f = FULLNESS_LISTS; f-- > FULLNESS_LISTS / 2;) {
         for (struct list_node *node = bin->lists[f].first; node && purged < most; node = node->next) {
-            purged += slab_purge(LIST_ENTRY(node, struct slab, node));
+            purged += slab_purge_at_rest(LIST_ENTRY(node, struct slab, node));
         }
     }
     return purged;
@@ -342,6 +342,23 @@ void bin_trim(void) {
             lock_give(&bin->lock, LOCK_BIN);
         }
     }
+}
+
+bool bin_purge(void) {
+    size_t purged = 0;
+    for (unsigned s = 0; s < shard_count(); s++) {
+        for (unsigned c = 1; c < CLASS_COUNT; c++) {
+            struct bin *bin = &shards[s].bins[c];
+            lock_take(&bin->lock, LOCK_BIN);
+            for (unsigned f = 0; f < LISTS; f++) {
+                for (struct list_node *node = bin->lists[f].first; node; node = node->next) {
+                    purged += slab_purge(LIST_ENTRY(node, struct slab, node));
+                }
+            }
+            lock_give(&bin->lock, LOCK_BIN);
+        }
+    }
+    return purged != 0;
 }
 
 size_t bin_blocks_out(unsigned class_index) {

@@ -26,6 +26,9 @@ unsigned bin_put(unsigned class_index, void **blocks, unsigned count);
 
 /* Gives slabs that are wholly free back to their chunks, which otherwise keep one per bin ready. */
 void bin_trim(void);
+/* Gives the free pages inside partly used slabs back to the system: a system call for each run of them, under the bin's lock. True when
+ * anything went back. */
+bool bin_purge(void);
 /* True when bin_trim would give something back, as far as can be told without a lock. */
 bool bin_keeps_slabs(void);
 

@@ -7,6 +7,8 @@
 
 enum { SLOTS_MIN_SHIFT = 3 };
 
+_Atomic(size_t) magazines_bytes;
+
 void magazines_check(struct heap *heap) {
     if (!debug_checks) {
         return;
@@ -77,7 +79,9 @@ bool magazine_set_capacity(struct heap *heap, unsigned class_index, unsigned cap
     } else {
         store_relaxed(real_top(heap, class_index), TOP_OF_NOTHING);
     }
-    heap->capacity_bytes += (capacity - old_capacity) * size_classes[class_index].size;
+    uint32_t more = (capacity - old_capacity) * size_classes[class_index].size; /* modulo 2^32 when there are fewer */
+    heap->capacity_bytes += more;
+    fetch_add_relaxed(&magazines_bytes, (size_t)(int32_t)more);
     if (old) {
         old[-1] = heap->unused[slots_shift(old_capacity)];
         heap->unused[slots_shift(old_capacity)] = old - 1;

@@ -37,6 +37,9 @@ ALWAYS_INLINE void memorise(struct heap *heap, void **slots, unsigned count) {
     }
 }
 
+/* Bytes of all magazines of all heaps, were they full; added to by each heap's thread, read as a hint. */
+extern _Atomic(size_t) magazines_bytes HIDDEN;
+
 /* Gives the class a magazine of another capacity (0: none), with the blocks it holds. False when there is no room for one. */
 bool magazine_set_capacity(struct heap *heap, unsigned class_index, unsigned capacity);
 void magazines_check(struct heap *heap);

@@ -4,16 +4,15 @@
  */
 #include "heap/thread_heap.h"
 #include "base/check.h"
-#include "config/options.h"
+#include "heap/balance.h"
 #include "heap/bin.h"
-#include "heap/magazine.h"
 #include "heap/misuse.h"
 #include "pages/meta.h"
 #include "pages/page_map.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
 
-enum { REBALANCE_AFTER = 32, STREAK = 7, FULL_SHARES = 32 };
+enum { STREAK = 7 };
 
 #define N1 (uint32_t) UINT16_MAX << TOP_FITS_SHIFT | (offsetof(struct heap, nothing) + sizeof(void *))
 #define N4 N1, N1, N1, N1
@@ -28,7 +27,6 @@ static struct lock heaps_lock;
 static struct heap *all_heaps;
 static struct heap *idle_heaps;
 static unsigned heaps_made;
-static _Atomic(unsigned) heaps_in_use;   /* written under the lock, read relaxed as a hint */
 static _Atomic(bool) watch_everybody;    /* relaxed: concerns heaps made afterwards */
 static _Atomic(unsigned) flush_requests; /* relaxed: who sees a request late obeys it late */
 
@@ -56,6 +54,9 @@ static void heap_init(struct heap *heap) {
     heap->arena_next = (char *)heap + align_up(sizeof *heap, 64);
     heap->arena_end = heap->arena_next + HEAP_ARENA_BYTES;
     heap->capacity_bytes = 0;
+    heap->denials = 0;
+    heap->overflows = 0;
+    heap->hand = 0;
     heap->active = 0;
     heap->flush_seen = load_relaxed(&flush_requests);
     heap->watched = load_relaxed(&watch_everybody);
@@ -88,7 +89,7 @@ struct heap *heap_of_thread(void) {
     }
     if (heap) {
         heap_init(heap);
-        store_relaxed(&heaps_in_use, load_relaxed(&heaps_in_use) + 1);
+        balance_join(heap);
     }
     lock_give(&heaps_lock, LOCK_HEAPS);
     if (heap == NULL) {
@@ -101,23 +102,12 @@ struct heap *heap_of_thread(void) {
     return heap;
 }
 
-/* Returns the `count` newest blocks of the magazine to the bins. The older ones stay where they are, and so need not be remembered anew. */
-static void flush_newest(struct heap *heap, unsigned class_index, unsigned count, const char *call) {
-    unsigned staying = held_in(heap, class_index) - count;
-    void **leaving = first_of(heap, class_index) + staying;
-    set_held(heap, class_index, staying);
-    unsigned bad = bin_put(class_index, leaving, count);
-    for (unsigned i = 0; i < bad; i++) {
-        misuse_examine(call, (uintptr_t)leaving[i]);
-    }
-}
-
 static bool flush_everything(struct heap *heap) {
     bool any = false;
     for (unsigned c = 1; c < CLASS_COUNT; c++) {
         unsigned held = held_in(heap, c);
         if (held) {
-            flush_newest(heap, c, held, "free");
+            balance_flush(heap, c, held, "free");
             any = true;
         }
     }
@@ -134,54 +124,10 @@ static bool obey_flush_request(struct heap *heap) {
     return flush_everything(heap);
 }
 
-/* Classes that have been quiet for a while give their magazine to those that ask for more. */
-static COLD void rebalance(struct heap *heap, const char *call) {
-    heap->denials = 0;
-    for (unsigned c = 1; c < CLASS_COUNT; c++) {
-        if ((heap->active >> c & 1) || capacity_of(heap, c) <= CAPACITY_FIRST) {
-            continue;
-        }
-        if (held_in(heap, c)) {
-            flush_newest(heap, c, held_in(heap, c), call);
-        }
-        (void)magazine_set_capacity(heap, c, 0);
-    }
-    heap->active = 0;
-}
-
-/* What the magazines of one heap may hold: as the option says while there are few threads; many share what FULL_SHARES of them may have,
- * down to an eighth each. */
-static size_t cache_bytes_max(void) {
-    size_t share = option_get(OPTION_magazine_bytes);
-    unsigned heaps = load_relaxed(&heaps_in_use);
-    if (heaps <= FULL_SHARES) {
-        return share;
-    }
-    return heaps < 8 * FULL_SHARES ? share / heaps * FULL_SHARES : share / 8;
-}
-
-/* Twice the capacity, within the limits of class and heap; or the first one. True when it grew. */
-static bool grow(struct heap *heap, unsigned class_index, const char *call) {
-    unsigned capacity = capacity_of(heap, class_index);
-    unsigned limit = size_classes[class_index].cache;
-    heap->active |= (uint64_t)1 << class_index;
-    if (capacity == limit) {
-        return false;
-    }
-    unsigned wanted = capacity ? 2 * capacity + 2 : CAPACITY_FIRST;
-    wanted = wanted < limit ? wanted : limit;
-    if (capacity == 0 || heap->capacity_bytes + (wanted - capacity) * size_classes[class_index].size <= cache_bytes_max()) {
-        return magazine_set_capacity(heap, class_index, wanted);
-    }
-    if (++heap->denials >= REBALANCE_AFTER) {
-        rebalance(heap, call);
-    }
-    return false;
-}
-
 static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
     (void)obey_flush_request(heap);
-    (void)grow(heap, class_index, "malloc");
+    heap->overflows = 0;
+    (void)balance_grow(heap, class_index, "malloc");
     unsigned capacity = capacity_of(heap, class_index);
     if (UNLIKELY(capacity == 0)) { /* no room for a magazine: one block at a time */
         void *block;
@@ -224,14 +170,13 @@ static NOINLINE bool make_room(struct heap *heap, unsigned class_index, const ch
     if (obey_flush_request(heap) && capacity_of(heap, class_index)) {
         return true;
     }
-    if (!grow(heap, class_index, call)) {
-        unsigned held = held_in(heap, class_index);
-        if (held == 0) {
+    if (!balance_grow(heap, class_index, call)) {
+        if (held_in(heap, class_index) == 0) {
             return false;
         }
         /* A thread that frees more than it takes starts again with small refills. */
         heap->refills[class_index] = heap->refills[class_index] < STREAK ? heap->refills[class_index] : STREAK - 1;
-        flush_newest(heap, class_index, (held + 1) / 2, call);
+        balance_overflow(heap, class_index, call);
     }
     magazines_check(heap);
     return true;
@@ -294,10 +239,10 @@ void heap_end_of_thread(void) {
     }
     (void)flush_everything(heap);
     lock_take(&heaps_lock, LOCK_HEAPS);
+    balance_leave(heap);
     heap_init(heap);
     heap->next_idle = idle_heaps;
     idle_heaps = heap;
-    store_relaxed(&heaps_in_use, load_relaxed(&heaps_in_use) - 1);
     lock_give(&heaps_lock, LOCK_HEAPS);
 }
 
@@ -344,7 +289,7 @@ void heap_fork_take(void) {
     lock_fork_take(&heaps_lock);
 }
 void heap_fork_child(void) {
-    store_relaxed(&heaps_in_use, thread_heap != &no_heap); /* no other thread came along */
+    balance_fork_child(thread_heap != &no_heap ? thread_heap : NULL);
 }
 void heap_fork_give(void) {
     lock_fork_give(&heaps_lock);

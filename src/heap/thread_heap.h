@@ -12,7 +12,7 @@
  *   malloc: the slot holds the newest block, or NULL = empty: slow path; top -= TOP_STEP
  *   free:   top += TOP_STEP; when that carries the magazine was full: slow path; else the new slot is the block's
  *
- * Neither path compares with a limit or loads one, so magazines can have any size and lie anywhere: they start with 6 slots and double
+ * Neither path compares with a limit or loads one, so magazines can have any size and lie anywhere: they start with 2 or 6 slots and double
  * while they run over or under, in an arena behind the heap. The top of a class without a magazine is one that is empty and full at once;
  * so are those of class 0 (no slab: NULL, large, direct, foreign) and of every class of a heap that is watched: then each call takes the
  * slow path, where it is counted, and the real tops are in `kept`.
@@ -29,6 +29,7 @@
 typedef _Atomic(uint32_t) magazine_top;
 
 enum {
+    CAPACITY_LEAST = 2,
     CAPACITY_FIRST = 6,
     MEMO_SHIFT = 10,
     MAGAZINE_SIZES = 8,
@@ -53,6 +54,9 @@ struct heap {
     unsigned shard;
     unsigned flush_seen; /* the last request to flush that was obeyed */
     unsigned denials;    /* growths refused since the last rebalancing */
+    unsigned overflows;  /* full magazines in a row, of any class, without a refill */
+    unsigned hand;       /* the class that was looked at last while the thread only frees */
+    unsigned shares;     /* so many times what one heap may cache is what all may cache together */
     bool watched;
     _Atomic(size_t) allocations; /* (shared) counted while watched */
     _Atomic(size_t) frees;       /* (shared) likewise */

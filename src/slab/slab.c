@@ -130,20 +130,14 @@ static COLD void note_claimed(struct slab *slab) {
     forget_clean(slab, taken);
 }
 
-size_t slab_purge(struct slab *slab) {
-    unsigned out = (unsigned)slab->blocks - slab->free;
-    bool draining = slab->seen == 0 || out < slab->seen / 2u;
-    slab->seen = (uint16_t)out;
-    if (draining || (slab->purged && out > slab->purged - slab->purged / 8u)) {
-        return 0;
-    }
-    slab->purged = (uint16_t)out;
+/* The pages that slab_purge would give back. */
+static unsigned purgeable_slices(const struct slab *slab) {
     unsigned touched = (unsigned)(align_up((size_t)slab->fresh << GRANULE_SHIFT, platform_page_size()) >> SLICE_SHIFT);
-    unsigned purgeable = ~(whole_pages(slices_in_use(slab)) | slab->clean) & ((1u << touched) - 1);
-    if (__builtin_popcount(purgeable) < WORTH_A_CALL) {
-        return 0;
-    }
-    if (chunk_stop_huge(chunk_of_unit_info(slab))) {
+    return ~(whole_pages(slices_in_use(slab)) | slab->clean) & ((1u << touched) - 1);
+}
+
+static size_t purge_slices(struct slab *slab, unsigned purgeable) {
+    if (purgeable && chunk_stop_huge(chunk_of_unit_info(slab))) {
         platform_huge_pages(chunk_of_unit_info(slab)->base, CHUNK_SIZE, false); /* or the kernel would fill the holes again */
     }
     unsigned purged = 0;
@@ -162,6 +156,22 @@ size_t slab_purge(struct slab *slab) {
     fetch_add_relaxed(&page_counters.purged_bytes, bytes_of(purged));
     slab_check(slab);
     return bytes_of(purged);
+}
+
+size_t slab_purge(struct slab *slab) {
+    return purge_slices(slab, purgeable_slices(slab));
+}
+
+size_t slab_purge_at_rest(struct slab *slab) {
+    unsigned out = (unsigned)slab->blocks - slab->free;
+    bool draining = slab->seen == 0 || out < slab->seen / 2u;
+    slab->seen = (uint16_t)out;
+    if (draining || (slab->purged && out > slab->purged - slab->purged / 8u)) {
+        return 0;
+    }
+    slab->purged = (uint16_t)out;
+    unsigned purgeable = purgeable_slices(slab);
+    return __builtin_popcount(purgeable) < WORTH_A_CALL ? 0 : purge_slices(slab, purgeable);
 }
 
 void slab_destroy(struct slab *slab) {

@@ -35,8 +35,8 @@ struct slab {
     uint16_t fresh; /* granules from the start of the unit that may have been written to */
     uint16_t blocks;
     uint16_t relist_at; /* the bin's: with so many free the slab belongs in another list */
-    uint16_t clean;     /* a bit per slice: wholly free and not backed by memory, since slab_purge gave it back */
-    uint16_t seen;      /* blocks that were out when slab_purge was called last; 0: not since a block was claimed */
+    uint16_t clean;     /* a bit per slice: wholly free and not backed by memory, since it was given back */
+    uint16_t seen;      /* blocks that were out when slab_purge_at_rest was called last; 0: not since a block was claimed */
     uint16_t purged;    /* blocks that were out when it last gave pages back; 0: likewise */
     unsigned char unused[14];
 };
@@ -90,10 +90,12 @@ ALWAYS_INLINE bool slab_put_one(struct slab *slab, uintptr_t address) {
     return true;
 }
 
-/* Gives the pages on which no block lies that is out back to the system; returns the bytes that went. Only if few blocks have come back
- * since the last call, or the slab may soon be free as a whole; and not again before an eighth of those that were out then has come back.
- */
+/* The pages on which no block lies that is out go back to the system: they stay part of the slab and read as zeros. Returns the bytes that
+ * went. */
 size_t slab_purge(struct slab *slab);
+/* The same where it pays: a few pages at least; not if many blocks have come back since the last call, since then the slab may soon be free
+ * as a whole; and not again before an eighth of those that were out then has come back. */
+size_t slab_purge_at_rest(struct slab *slab);
 
 void slab_check(const struct slab *slab);
 

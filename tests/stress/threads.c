@@ -176,6 +176,59 @@ int stress_producer_consumer(void) {
     return 0;
 }
 
+/* --- threads that rest ------------------------------------------------------------------------------------------------------ */
+
+enum { SLEEPERS = 32, BLOCKS_OF_SLEEPER = 4000, MIB = 1024 /* in KiB */ };
+
+static pthread_barrier_t all_made, all_freed, all_leave;
+
+/* The blocks of all threads are live at once. Every second thread frees its own in another order than it made them. */
+static void *free_all_and_sleep(void *argument) {
+    size_t seed = (size_t)(uintptr_t)argument;
+    bool shuffled = seed % 2;
+    void **block = malloc(BLOCKS_OF_SLEEPER * sizeof *block);
+    for (size_t i = 0; i < BLOCKS_OF_SLEEPER; i++)
+        block[i] = make_block(1 + next_number(&seed) % 1024, i);
+    for (size_t i = BLOCKS_OF_SLEEPER - 1; shuffled && i; i--) {
+        size_t other = next_number(&seed) % (i + 1);
+        void *held = block[i];
+        block[i] = block[other];
+        block[other] = held;
+    }
+    pthread_barrier_wait(&all_made);
+    for (size_t i = 0; i < BLOCKS_OF_SLEEPER; i++)
+        check_and_free(block[i]);
+    free(block);
+    pthread_barrier_wait(&all_freed);
+    pthread_barrier_wait(&all_leave);
+    return NULL;
+}
+
+int stress_sleepers(void) {
+    pthread_barrier_init(&all_made, NULL, SLEEPERS + 1);
+    pthread_barrier_init(&all_freed, NULL, SLEEPERS + 1);
+    pthread_barrier_init(&all_leave, NULL, SLEEPERS + 1);
+    pthread_t thread[SLEEPERS];
+    long before = resident_kib();
+    for (size_t i = 0; i < SLEEPERS; i++)
+        thread[i] = start_with_stack(free_all_and_sleep, (void *)i, 64 * 1024);
+    pthread_barrier_wait(&all_made);
+    long full = resident_kib() - before;
+    pthread_barrier_wait(&all_freed);
+    long freed = resident_kib() - before;
+    int gave = malloc_trim(0);
+    long trimmed = resident_kib() - before;
+    printf("32 threads held %ld MiB, sleep on %ld, after malloc_trim(0) on %ld\n", full / MIB, freed / MIB, trimmed / MIB);
+    if (on_collam() && !burdened) {
+        REQUIRE(gave == 1 && trimmed < freed, "returned %d", gave);
+        REQUIRE(trimmed < 32L * MIB, "%ld KiB stay", trimmed);
+    }
+    pthread_barrier_wait(&all_leave);
+    for (size_t i = 0; i < SLEEPERS; i++)
+        join(thread[i]);
+    return 0;
+}
+
 struct station {
     _Atomic(void *) *from, *to;
     size_t turns;

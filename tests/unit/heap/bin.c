@@ -336,6 +336,37 @@ static void fork_takes_and_gives_every_lock(void **state) {
     assert_int_equal(shard, 0); /* its lock was free at once */
 }
 
+/* Of every bin in every shard; the blocks that are out stay, and a second call finds nothing. */
+static void free_pages_of_partly_used_slabs_go_back(void **state) {
+    (void)state;
+    enum { CLASS = 48, BLOCKS = 16 }; /* 4096 bytes */
+    assert_true(option_set(OPTION_shards, 2));
+    void *block[2][BLOCKS];
+    for (unsigned s = 0; s < 2; s++) {
+        unsigned shard = s;
+        assert_int_equal(claim(&shard, CLASS, block[s], BLOCKS), BLOCKS);
+        for (unsigned i = 0; i < BLOCKS; i++) {
+            memset(block[s][i], 1, 4096);
+        }
+    }
+    assert_false(bin_purge());
+    size_t resident = fake_resident_bytes();
+    for (unsigned s = 0; s < 2; s++) {
+        for (unsigned i = 0; i < BLOCKS; i += 2) {
+            put(CLASS, block[s][i]);
+        }
+    }
+    assert_true(bin_purge());
+    assert_int_equal(fake_resident_bytes(), resident - (size_t)BLOCKS * 4096);
+    assert_false(bin_purge());
+    for (unsigned s = 0; s < 2; s++) {
+        for (unsigned i = 1; i < BLOCKS; i += 2) {
+            assert_int_equal(*(char *)block[s][i], 1);
+        }
+    }
+    assert_int_equal(bin_blocks_out(CLASS), BLOCKS);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(lowest_address_first),
     cmocka_unit_test(fullest_slab_first_so_that_sparse_ones_drain),
@@ -350,6 +381,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(free_pages_of_slabs_go_when_there_are_many),
     cmocka_unit_test(a_few_free_pages_stay),
     cmocka_unit_test(refusals),
+    cmocka_unit_test(free_pages_of_partly_used_slabs_go_back),
     cmocka_unit_test(fork_takes_and_gives_every_lock),
 };
 UNIT_MAIN(tests)

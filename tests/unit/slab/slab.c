@@ -249,6 +249,83 @@ static void refusals(void **state) {
     assert_int_equal(counter(&page_counters.meta_bytes), metadata);
 }
 
+/* Blocks are put back at random; then every page on which none is out reads as zeros, and what is out has kept its contents. */
+static void purges_pages_without_blocks(size_t page_size) {
+    uint64_t seed = 5;
+    fake_settings.page_size = page_size;
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        struct slab *slab = slab_create(c, 0);
+        assert_non_null(slab);
+        static void *block[4096];
+        unsigned blocks = 0;
+        while (blocks < slab->blocks) {
+            blocks += claim(slab, block + blocks, slab->blocks - blocks);
+        }
+        size_t size = size_classes[c].size;
+        unsigned char *base = (unsigned char *)slab_base(slab);
+        memset(base, 0xaa, blocks * size);
+        assert_int_equal(slab_purge(slab), 0);
+        bool used[UNIT_SIZE / 4096] = {false};
+        for (unsigned i = 0, run = 0; i < blocks; i++, run--) {
+            bool stays = i && run > blocks / 6;
+            run = run ? run : 1 + (unsigned)(unit_random(&seed) % (blocks / 3 + 1));
+            if (!stays) {
+                assert_true(put(slab, i));
+                continue;
+            }
+            for (size_t page = i * size / page_size; page <= ((i + 1) * size - 1) / page_size; page++) {
+                used[page] = true;
+            }
+        }
+        size_t expected = 0;
+        for (size_t page = 0; page * page_size < blocks * size; page++) {
+            expected += used[page] ? 0 : page_size;
+        }
+        size_t before = load_relaxed(&page_counters.purged_bytes);
+        assert_int_equal(slab_purge(slab), expected);
+        assert_int_equal(load_relaxed(&page_counters.purged_bytes) - before, expected);
+        for (size_t i = 0; i < blocks * size; i++) {
+            assert_int_equal(base[i], used[i / page_size] ? 0xaa : 0);
+        }
+        slab_check(slab);
+        assert_int_equal(slab_purge(slab), 0); /* nothing has changed */
+        if (slab->free) {
+            void *one;
+            assert_int_equal(claim(slab, &one, 1), 1);
+            unsigned i = index_in(slab, one, c);
+            assert_true(put(slab, i));
+            expected = 0; /* the block may have been written to */
+            for (size_t page = i * size / page_size; page <= ((i + 1) * size - 1) / page_size; page++) {
+                expected += used[page] ? 0 : page_size;
+            }
+            assert_int_equal(slab_purge(slab), expected);
+        }
+    }
+}
+
+static void free_pages_go_back_and_the_slab_stays(void **state) {
+    (void)state;
+    purges_pages_without_blocks(4096);
+}
+
+static void free_pages_of_16_kib_too(void **state) {
+    (void)state;
+    purges_pages_without_blocks(16384);
+}
+
+static void a_page_that_may_not_go_does_not_count(void **state) {
+    (void)state;
+    struct slab *slab = slab_create(48, 0); /* blocks of a page each */
+    void *block[2];
+    assert_int_equal(claim(slab, block, 2), 2);
+    assert_true(put(slab, 1));
+    fake_fail_from(FAKE_PURGE, 1);
+    assert_int_equal(slab_purge(slab), 0);
+    fake_fail_never();
+    assert_true(put(slab, 0));
+    assert_int_equal(slab_purge(slab), 8192); /* never more than was handed out */
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_block_once_from_below),
     cmocka_unit_test(follow_models),
@@ -258,5 +335,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(dirty_in_whole_pages),
     cmocka_unit_test(dirty_in_pages_of_64_kib),
     cmocka_unit_test(refusals),
+    cmocka_unit_test(free_pages_go_back_and_the_slab_stays),
+    cmocka_unit_test(free_pages_of_16_kib_too),
+    cmocka_unit_test(a_page_that_may_not_go_does_not_count),
 };
 UNIT_MAIN(tests)

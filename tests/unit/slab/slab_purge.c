@@ -1,5 +1,6 @@
 /*
- * Purpose: tests of slab_purge in slab/slab.c: only pages without a block that is out go back, when it pays, and are known to be gone.
+ * Purpose: tests of slab_purge_at_rest in slab/slab.c: only pages without a block that is out go back, when it pays, and are known to be
+ * gone.
  */
 #include "pages/counters.h"
 #include "slab/slab.h"
@@ -41,11 +42,11 @@ static void free_pages_go_when_the_slab_has_come_to_rest(void **state) {
     (void)state;
     void *block[BLOCKS];
     struct slab *slab = sparse_slab(block);
-    assert_int_equal(slab_purge(slab), 0); /* it may be draining */
-    assert_int_equal(slab_purge(slab), 12 * 4096);
+    assert_int_equal(slab_purge_at_rest(slab), 0); /* it may be draining */
+    assert_int_equal(slab_purge_at_rest(slab), 12 * 4096);
     assert_int_equal(clean_bytes(), 12 * 4096);
     assert_int_equal(fake_calls(FAKE_PURGE), 4);
-    assert_int_equal(slab_purge(slab), 0);
+    assert_int_equal(slab_purge_at_rest(slab), 0);
     for (unsigned i = 0; i < BLOCKS; i += 4 * IN_PAGE) {
         assert_true(unit_all(block[i], SIZE, 7));
         assert_true(unit_all((char *)block[i] + 4096, 3 * 4096, 0));
@@ -68,49 +69,49 @@ static void a_slab_that_drains_is_left_alone(void **state) {
         for (unsigned i = out / 2 - 1; i < out; i++) {
             put(slab, block[i]);
         }
-        assert_int_equal(slab_purge(slab), 0);
+        assert_int_equal(slab_purge_at_rest(slab), 0);
     }
-    assert_int_not_equal(slab_purge(slab), 0); /* it has come to rest */
+    assert_int_not_equal(slab_purge_at_rest(slab), 0); /* it has come to rest */
 }
 
 static void what_is_claimed_again_is_no_longer_clean(void **state) {
     (void)state;
     void *block[BLOCKS];
     struct slab *slab = sparse_slab(block);
-    (void)slab_purge(slab);
-    assert_int_equal(slab_purge(slab), 12 * 4096);
+    (void)slab_purge_at_rest(slab);
+    assert_int_equal(slab_purge_at_rest(slab), 12 * 4096);
     size_t taken = load_relaxed(&page_counters.clean_taken_bytes);
     enum { MORE = 2 * (IN_PAGE - 1) + 4 * IN_PAGE }; /* the rest of pages 0 and 4, which were not clean, and pages 1, 2, 3 and 5 */
     assert_int_equal(claim(slab, block, MORE), MORE);
     assert_int_equal(load_relaxed(&page_counters.clean_taken_bytes) - taken, 4 * 4096);
     assert_int_equal(clean_bytes(), 8 * 4096);
     slab_check(slab);
-    assert_int_equal(slab_purge(slab), 0);
-    assert_int_equal(slab_purge(slab), 0); /* nothing is free that is not clean */
+    assert_int_equal(slab_purge_at_rest(slab), 0);
+    assert_int_equal(slab_purge_at_rest(slab), 0); /* nothing is free that is not clean */
     for (unsigned i = 0; i < MORE - IN_PAGE; i++) {
         put(slab, block[i]);
     }
-    assert_int_equal(slab_purge(slab), 0);
-    assert_int_equal(slab_purge(slab), 0); /* three pages are not worth a call */
+    assert_int_equal(slab_purge_at_rest(slab), 0);
+    assert_int_equal(slab_purge_at_rest(slab), 0); /* three pages are not worth a call */
     for (unsigned i = MORE - IN_PAGE; i < MORE; i++) {
         put(slab, block[i]);
     }
-    assert_int_equal(slab_purge(slab), 0);
-    assert_int_equal(slab_purge(slab), 4 * 4096);
+    assert_int_equal(slab_purge_at_rest(slab), 0);
+    assert_int_equal(slab_purge_at_rest(slab), 4 * 4096);
 }
 
 static void refusals(void **state) {
     (void)state;
     void *block[BLOCKS];
     struct slab *slab = sparse_slab(block);
-    (void)slab_purge(slab);
+    (void)slab_purge_at_rest(slab);
     fake_fail_from(FAKE_PURGE, 1);
-    assert_int_equal(slab_purge(slab), 0);
+    assert_int_equal(slab_purge_at_rest(slab), 0);
     assert_int_equal(clean_bytes(), 0);
     assert_int_equal(slab->clean, 0);
     fake_fail_never();
     put(slab, block[0]);
-    assert_int_equal(slab_purge(slab), 13 * 4096);
+    assert_int_equal(slab_purge_at_rest(slab), 13 * 4096);
 }
 
 static void follows_a_model(size_t page_size, unsigned class_index) {
@@ -139,7 +140,7 @@ static void follows_a_model(size_t page_size, unsigned class_index) {
                 mark[index] = 0;
             }
         }
-        size_t bytes = slab_purge(slab);
+        size_t bytes = slab_purge_at_rest(slab);
         assert_int_equal(bytes % page_size, 0);
         purged += bytes;
         assert_int_equal(clean_bytes(), (size_t)__builtin_popcount(slab->clean) * 4096);

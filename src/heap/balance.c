@@ -1,0 +1,137 @@
+/*
+ * Purpose: see balance.h.
+ * Layer: heap. Owner: the heap's thread.
+ */
+#include "heap/balance.h"
+#include "config/options.h"
+#include "heap/bin.h"
+#include "heap/misuse.h"
+#include "heap/shard.h"
+
+enum {
+    REBALANCE_AFTER = 32, /* growths refused */
+    FULL_SHARES = 32,     /* heaps that may all cache what the option says; more if there are more shards */
+    ONLY_FREES_AFTER = 8, /* full magazines in a row without a refill */
+    LOOKS = 4,            /* other classes looked at then, each time */
+};
+
+static _Atomic(unsigned) heaps_in_use; /* written under the lock of the lists of heaps, read relaxed as a hint */
+
+void balance_join(struct heap *heap) {
+    heap->shares = shard_count() > FULL_SHARES ? shard_count() : FULL_SHARES;
+    store_relaxed(&heaps_in_use, load_relaxed(&heaps_in_use) + 1);
+}
+
+void balance_leave(struct heap *heap) {
+    fetch_sub_relaxed(&magazines_bytes, heap->capacity_bytes);
+    store_relaxed(&heaps_in_use, load_relaxed(&heaps_in_use) - 1);
+}
+
+void balance_fork_child(const struct heap *own) {
+    store_relaxed(&heaps_in_use, own != NULL);
+    store_relaxed(&magazines_bytes, own ? own->capacity_bytes : 0);
+}
+
+void balance_flush(struct heap *heap, unsigned class_index, unsigned count, const char *call) {
+    unsigned staying = held_in(heap, class_index) - count;
+    void **leaving = first_of(heap, class_index) + staying;
+    set_held(heap, class_index, staying);
+    unsigned bad = bin_put(class_index, leaving, count);
+    for (unsigned i = 0; i < bad; i++) {
+        misuse_examine(call, (uintptr_t)leaving[i]);
+    }
+}
+
+/* What the magazines of this heap may hold together; see balance.h. */
+static size_t allowance(const struct heap *heap) {
+    size_t most = option_get(OPTION_magazine_bytes);
+    size_t all = most * heap->shares;
+    size_t bytes = load_relaxed(&magazines_bytes);
+    if (LIKELY(bytes + most <= all)) {
+        return most;
+    }
+    unsigned heaps = load_relaxed(&heaps_in_use);
+    size_t share = heaps ? all / heaps : all;
+    size_t left = bytes < all ? all - bytes : 0;
+    share = share > left ? share : left;
+    return share < most ? share : most;
+}
+
+static void shrink(struct heap *heap, unsigned class_index, unsigned capacity, const char *call) {
+    unsigned held = held_in(heap, class_index);
+    if (held > capacity) {
+        balance_flush(heap, class_index, held - capacity, call);
+    }
+    (void)magazine_set_capacity(heap, class_index, capacity);
+}
+
+/* Classes that have been quiet for a while give their magazine to those that ask for more. When the heap is too large, busy ones give
+ * half. */
+static COLD void rebalance(struct heap *heap, bool too_large, const char *call) {
+    heap->denials = 0;
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        unsigned capacity = capacity_of(heap, c);
+        bool busy = heap->active >> c & 1;
+        if (capacity <= (too_large ? CAPACITY_LEAST : CAPACITY_FIRST)) {
+            continue;
+        }
+        if (!busy) {
+            shrink(heap, c, 0, call);
+        } else if (too_large) {
+            unsigned half = capacity / 2 - 1;
+            shrink(heap, c, half > CAPACITY_LEAST ? half : CAPACITY_LEAST, call);
+        }
+    }
+    heap->active = 0;
+}
+
+bool balance_grow(struct heap *heap, unsigned class_index, const char *call) {
+    unsigned capacity = capacity_of(heap, class_index);
+    unsigned limit = size_classes[class_index].cache;
+    size_t allowed = allowance(heap);
+    bool too_large = heap->capacity_bytes > allowed;
+    heap->active |= (uint64_t)1 << class_index;
+    if (capacity < limit) {
+        unsigned wanted = capacity ? 2 * capacity + 2 : CAPACITY_FIRST;
+        wanted = wanted < limit ? wanted : limit;
+        if (heap->capacity_bytes + (wanted - capacity) * size_classes[class_index].size <= allowed) {
+            return magazine_set_capacity(heap, class_index, wanted);
+        }
+        if (capacity == 0) {
+            return magazine_set_capacity(heap, class_index, wanted < CAPACITY_LEAST ? wanted : CAPACITY_LEAST);
+        }
+    } else if (!too_large) {
+        return false;
+    }
+    if (++heap->denials >= REBALANCE_AFTER) {
+        rebalance(heap, too_large, call);
+    }
+    return false;
+}
+
+/* The next class that holds more than a quarter of what it may is emptied; a few are looked at. */
+static void empty_another(struct heap *heap, unsigned class_index, const char *call) {
+    for (unsigned looks = 0; looks < LOOKS; looks++) {
+        unsigned c = heap->hand < CLASS_COUNT - 1 ? heap->hand + 1 : 1;
+        heap->hand = c;
+        unsigned held = held_in(heap, c);
+        if (c != class_index && 4 * held > capacity_of(heap, c)) {
+            balance_flush(heap, c, held, call);
+            return;
+        }
+    }
+}
+
+/*
+ * The newer half goes back, the older is left for what the thread takes next. A thread that only frees will not take soon, and may rest
+ * soon: then nobody can take its blocks from it. So all of the magazine goes back, and what other classes hold, in turn. That costs no
+ * time: it means fewer flushes, of more blocks.
+ */
+void balance_overflow(struct heap *heap, unsigned class_index, const char *call) {
+    unsigned held = held_in(heap, class_index);
+    bool only_frees = ++heap->overflows >= ONLY_FREES_AFTER;
+    balance_flush(heap, class_index, only_frees ? held : (held + 1) / 2, call);
+    if (only_frees) {
+        empty_another(heap, class_index, call);
+    }
+}

@@ -1,0 +1,328 @@
+/*
+ * Purpose: tests of heap/balance.c: how magazines grow and give way, what heaps may cache alone and among many, what is left after frees.
+ */
+#include "heap/balance.h"
+#include "config/options.h"
+#include "heap/bin.h"
+#include "heap_calls.h"
+#include "pages/limit.h"
+
+#include <pthread.h>
+
+/* As long as no other class wants room, a magazine that runs empty again and again doubles until it is as large as its class allows. */
+static void capacity_starts_small_and_doubles(void **state) {
+    (void)state;
+    store_relaxed(&limit_ceiling, SIZE_MAX); /* nobody here looks for limits when it is reached */
+    for (unsigned c = 1; c < CLASS_COUNT; c += 7) {
+        unsigned limit = size_classes[c].cache;
+        (void)take(c);
+        unsigned now = capacity(c);
+        assert_int_equal(now, first_capacity(c));
+        for (int i = 0; i < 2000; i++) {
+            (void)take(c);
+            unsigned grown = 2 * now + 2 < limit ? 2 * now + 2 : limit;
+            assert_true(capacity(c) == now || capacity(c) == grown);
+            now = capacity(c);
+        }
+        assert_int_equal(now, limit);
+    }
+}
+
+/* Frees alone make it grow too; beyond the limit the newest half goes back and the oldest stay. */
+static void a_full_magazine_grows_then_flushes_the_newest(void **state) {
+    (void)state;
+    enum { CLASS = 4, BLOCKS = 200 };
+    void *block[BLOCKS];
+    unsigned shard = 0;
+    unsigned got = 0;
+    while (got < BLOCKS) {
+        got += bin_claim(&shard, CLASS, block + BLOCKS - got, BLOCKS - got);
+    }
+    size_t out = bin_blocks_out(CLASS);
+    for (int i = 0; i < BLOCKS; i++) {
+        put(CLASS, block[i]);
+        size_t cached = heap_blocks_cached(CLASS);
+        assert_true(cached <= capacity(CLASS));
+        assert_true(cached >= 1);
+        assert_int_equal(bin_blocks_out(CLASS) - cached, out - (size_t)i - 1); /* what is neither cached nor free is live */
+    }
+    assert_int_equal(capacity(CLASS), size_classes[CLASS].cache);
+    /* The first ones freed have stayed, and what came after the last flush lies above them. */
+    size_t cached = heap_blocks_cached(CLASS);
+    size_t stay = size_classes[CLASS].cache / 2;
+    assert_true(cached > stay);
+    for (size_t i = 0; i < cached; i++) {
+        assert_ptr_equal(take(CLASS), block[i < cached - stay ? BLOCKS - 1 - i : cached - 1 - i]);
+    }
+}
+
+/* Uses all classes hard: the sum of capacities stays within the bound, whatever is asked. */
+static void all_capacities_together_are_bounded(void **state) {
+    (void)state;
+    size_t floors = 0;
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        floors += first_capacity(c) * size_classes[c].size;
+    }
+    uint64_t seed = 21;
+    static void *kept[CLASS_COUNT][64];
+    for (int round = 0; round < 3000; round++) {
+        unsigned c = 1 + (unsigned)(unit_random(&seed) % (CLASS_COUNT - 1));
+        for (int i = 0; i < 64; i++) {
+            kept[c][i] = take(c);
+        }
+        for (int i = 0; i < 64; i++) {
+            put(c, kept[c][i]);
+        }
+        size_t sum = 0;
+        size_t cached = 0;
+        for (unsigned k = 1; k < CLASS_COUNT; k++) {
+            sum += capacity(k) * size_classes[k].size;
+            cached += heap_blocks_cached(k) * size_classes[k].size;
+        }
+        assert_int_equal(sum, thread_heap->capacity_bytes);
+        assert_true(sum <= HEAP_CACHE_BYTES + floors);
+        assert_true(cached <= sum);
+    }
+}
+
+enum { MANY = 95, TIMES_MAX = 12, USED = 40 /* classes whose first magazines leave most of the bound free */ };
+static pthread_barrier_t made, done;
+
+static void use_classes(int rounds) {
+    static __thread void *kept[USED][64];
+    for (int round = 0; round < rounds; round++) {
+        for (unsigned c = 1; c < USED; c++) {
+            for (int i = 0; i < 64; i++) {
+                kept[c][i] = take(c);
+            }
+            for (int i = 0; i < 64; i++) {
+                put(c, kept[c][i]);
+            }
+        }
+    }
+}
+
+static bool hold_much;
+
+static void *hold_a_heap(void *unused) {
+    if (hold_much) {
+        use_classes(20);
+    }
+    void *block = take(1);
+    pthread_barrier_wait(&made);
+    pthread_barrier_wait(&done);
+    put(1, block);
+    heap_end_of_thread();
+    return unused;
+}
+
+static size_t capacity_after_hard_use(void) {
+    use_classes(20);
+    size_t capacities = thread_heap->capacity_bytes;
+    heap_end_of_thread();
+    return capacities;
+}
+
+static void *use_hard(void *sum) {
+    *(size_t *)sum = capacity_after_hard_use();
+    return NULL;
+}
+
+static size_t in_a_thread(void) {
+    size_t sum = 0;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, use_hard, &sum), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    return sum;
+}
+
+/* The more threads have a heap, the less each may keep; when they end, the others may keep more again. */
+static void many_heaps_share_what_few_may_have(void **state) {
+    (void)state;
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    static pthread_t thread[MANY];
+    size_t least = 0;
+    for (unsigned c = 1; c < USED; c++) {
+        least += CAPACITY_LEAST * size_classes[c].size;
+    }
+    size_t alone = in_a_thread();
+    assert_true(alone > HEAP_CACHE_BYTES / 4 * 3);
+    hold_much = true;
+    pthread_barrier_init(&made, NULL, MANY + 1);
+    pthread_barrier_init(&done, NULL, MANY + 1);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(pthread_create(&thread[i], NULL, hold_a_heap, NULL), 0);
+    }
+    pthread_barrier_wait(&made);
+    size_t among_many = in_a_thread();
+    assert_true(among_many < alone && among_many <= least + HEAP_CACHE_BYTES / 96 * 32);
+    /* Those that stopped early keep what they had grown to, and the others have their share: twice the bound at worst. */
+    assert_true(load_relaxed(&magazines_bytes) <= MANY * least + (size_t)HEAP_CACHE_BYTES * 32 * 2);
+    pthread_barrier_wait(&done);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+    }
+    assert_true(in_a_thread() > among_many);
+}
+
+/* Classes that were used once hold capacity until others ask in vain for long enough; then their magazines go, and the blocks in them. */
+static void idle_classes_lose_their_magazines(void **state) {
+    (void)state;
+    unsigned first[] = {42, 43, 44, 45};
+    for (size_t i = 0; i < COUNT(first); i++) {
+        work(first[i], 4);
+    }
+    for (size_t i = 0; i < COUNT(first); i++) {
+        put(first[i], take(first[i]));
+        assert_true(capacity(first[i]) > CAPACITY_FIRST);
+        assert_true(heap_blocks_cached(first[i]) > 0);
+    }
+    for (unsigned c = 1; c <= 41; c++) { /* leaves no room for all of these to reach their limits */
+        work(c, 1);
+    }
+    for (int i = 0; i < 200; i++) {
+        for (unsigned c = 16; c <= 41; c++) {
+            work(c, 1);
+        }
+    }
+    for (size_t i = 0; i < COUNT(first); i++) {
+        assert_int_equal(capacity(first[i]), 0);
+        assert_int_equal(heap_blocks_cached(first[i]), 0);
+    }
+}
+
+static void magazines_keep_to_the_bytes_chosen(void **state) {
+    (void)state;
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    assert_true(option_set(OPTION_magazine_bytes, 4096));
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        for (int i = 0; i < 100; i++) {
+            (void)take(c);
+        }
+        if (capacity(c) > CAPACITY_FIRST) {
+            assert_true(thread_heap->capacity_bytes <= 4096);
+        }
+    }
+}
+
+/* Takes what the magazines hold, and as much more as the classes' magazines may hold `times` over. */
+static void take_many(unsigned first, unsigned last, unsigned times, void *(*blocks)[TIMES_MAX * MAGAZINE_BLOCKS_MAX]) {
+    for (unsigned c = first; c <= last; c++) {
+        for (unsigned i = 0; i < times * size_classes[c].cache; i++) {
+            blocks[c][i] = take(c);
+        }
+    }
+}
+
+static size_t cached_bytes(void) {
+    size_t bytes = 0;
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        bytes += heap_blocks_cached(c) * size_classes[c].size;
+    }
+    return bytes;
+}
+
+/* A thread that gives up what it had, and then rests, keeps little in magazines that it will not use; half of each, and more, is what it
+ * would keep if it freed as it works. */
+static void a_thread_that_only_frees_keeps_little(void **state) {
+    (void)state;
+    enum { FIRST = 4, LAST = 24, TIMES = TIMES_MAX };
+    static void *blocks[CLASS_COUNT][TIMES_MAX * MAGAZINE_BLOCKS_MAX];
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    take_many(FIRST, LAST, TIMES, blocks);
+    size_t could = thread_heap->capacity_bytes;
+    size_t sum = 0;
+    unsigned looks = 0;
+    for (unsigned i = 0; i < TIMES * MAGAZINE_BLOCKS_MAX; i++) {
+        for (unsigned c = FIRST; c <= LAST; c++) {
+            if (i < TIMES * size_classes[c].cache) {
+                put(c, blocks[c][i]);
+            }
+        }
+        if (i >= TIMES * MAGAZINE_BLOCKS_MAX / 2) {
+            sum += cached_bytes();
+            looks++;
+        }
+    }
+    assert_true(could > HEAP_CACHE_BYTES / 2);
+    assert_true(sum / looks < could / 2);
+    assert_true(thread_heap->overflows >= 8);
+    (void)take(40); /* a refill: it works again, and the next full magazine goes back by half */
+    assert_int_equal(thread_heap->overflows, 0);
+}
+
+/* The first time that a magazine is full half of it goes back, from the eighth time in a row on all. */
+static void full_magazines_in_a_row_go_back_whole(void **state) {
+    (void)state;
+    enum { CLASS = 20, OTHER = 21, BLOCKS = 8 * MAGAZINE_BLOCKS_MAX };
+    static void *blocks[BLOCKS];
+    unsigned limit = size_classes[CLASS].cache;
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    for (size_t i = 0; i < COUNT(blocks); i++) {
+        blocks[i] = take(CLASS);
+    }
+    work(OTHER, 1);
+    size_t next = 0;
+    unsigned seen = 0;
+    while (seen < 10) {
+        assert_true(next < COUNT(blocks));
+        size_t before = heap_blocks_cached(CLASS);
+        unsigned overflows = thread_heap->overflows;
+        put(CLASS, blocks[next++]);
+        if (thread_heap->overflows != overflows) {
+            seen = thread_heap->overflows;
+            assert_int_equal(before, limit);
+            assert_int_equal(heap_blocks_cached(CLASS), seen < 8 ? limit / 2 + 1 : 1);
+        }
+    }
+    for (unsigned looks = 0; looks < CLASS_COUNT && heap_blocks_cached(OTHER); looks++) {
+        while (thread_heap->overflows == seen) {
+            assert_true(next < COUNT(blocks));
+            put(CLASS, blocks[next++]);
+        }
+        seen = thread_heap->overflows;
+    }
+    assert_int_equal(heap_blocks_cached(OTHER), 0); /* the hand came by */
+}
+
+/* Heaps that hold next to nothing take nothing from those that work, however many they are. */
+static void idle_heaps_leave_their_share_to_others(void **state) {
+    (void)state;
+    static pthread_t thread[MANY];
+    size_t alone = in_a_thread();
+    pthread_barrier_init(&made, NULL, MANY + 1);
+    pthread_barrier_init(&done, NULL, MANY + 1);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(pthread_create(&thread[i], NULL, hold_a_heap, NULL), 0);
+    }
+    pthread_barrier_wait(&made);
+    assert_int_equal(in_a_thread(), alone);
+    pthread_barrier_wait(&done);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+    }
+}
+
+/* The sum over all heaps follows them, also when their threads end, and in a forked child. */
+static void the_bytes_of_all_heaps_add_up(void **state) {
+    (void)state;
+    (void)in_a_thread();
+    assert_int_equal(load_relaxed(&magazines_bytes), 0);
+    work(9, 10);
+    assert_true(thread_heap->capacity_bytes > 0);
+    assert_int_equal(load_relaxed(&magazines_bytes), thread_heap->capacity_bytes);
+    fetch_add_relaxed(&magazines_bytes, 12345); /* those of a thread that does not come along */
+    balance_fork_child(thread_heap);
+    assert_int_equal(load_relaxed(&magazines_bytes), thread_heap->capacity_bytes);
+    balance_fork_child(NULL);
+    assert_int_equal(load_relaxed(&magazines_bytes), 0);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(capacity_starts_small_and_doubles),      cmocka_unit_test(a_full_magazine_grows_then_flushes_the_newest),
+    cmocka_unit_test(all_capacities_together_are_bounded),    cmocka_unit_test(many_heaps_share_what_few_may_have),
+    cmocka_unit_test(idle_classes_lose_their_magazines),      cmocka_unit_test(magazines_keep_to_the_bytes_chosen),
+    cmocka_unit_test(a_thread_that_only_frees_keeps_little),  cmocka_unit_test(full_magazines_in_a_row_go_back_whole),
+    cmocka_unit_test(idle_heaps_leave_their_share_to_others), cmocka_unit_test(the_bytes_of_all_heaps_add_up),
+};
+UNIT_MAIN(tests)
