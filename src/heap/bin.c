@@ -64,8 +64,11 @@ static void unlist_slab(struct slab *slab) {
     }
 }
 
-/* Slabs that came to have few blocks out, or were made, since free pages within slabs were looked for last. Relaxed: a hint. */
+/* How often a slab came to have few blocks out, or was made; and how often when free pages of slabs were looked for last, in some and in
+ * all. Relaxed: hints. */
 static _Atomic(unsigned) sparse_slabs;
+static _Atomic(unsigned) sparse_looked;
+static _Atomic(unsigned) sparse_looked_all;
 
 static void note_sparse(void) {
     fetch_add_relaxed(&sparse_slabs, 1);
@@ -279,11 +282,12 @@ unsigned bin_put(unsigned class_index, void **blocks, unsigned count) {
     return bad;
 }
 
-/* Free pages of the bin's slabs that are half free and more, the emptiest first. Its lock is held. */
-static size_t purge_listed(struct bin *bin, size_t most) {
+/* Free pages of the bin's slabs that are half free and more, the emptiest first; at most `slabs` of them are looked at. The bin's lock is
+ * held. */
+static size_t purge_listed(struct bin *bin, unsigned slabs) {
     size_t purged = 0;
     for (unsigned f = FULLNESS_LISTS; f-- > FULLNESS_LISTS / 2;) {
-        for (struct list_node *node = bin->lists[f].first; node && purged < most; node = node->next) {
+        for (struct list_node *node = bin->lists[f].first; node && slabs && purged < PURGED_AT_ONCE; node = node->next, slabs--) {
             purged += slab_purge_at_rest(LIST_ENTRY(node, struct slab, node));
         }
     }
@@ -295,8 +299,7 @@ static size_t purge_listed(struct bin *bin, size_t most) {
  * allows, their free pages go back one by one. Blocks are taken from the fullest slabs first, so that these pages are the last to be
  * needed. One bin at a time, a little of each: who wants its lock waits for a few system calls at most.
  */
-static COLD void purge_slabs(void) {
-    store_relaxed(&sparse_slabs, 0);
+static COLD void purge_slabs(unsigned slabs_of_bin) {
     size_t free = 0;
     for (unsigned s = 0; s < shard_count(); s++) {
         for (unsigned c = 1; c < CLASS_COUNT; c++) {
@@ -308,7 +311,7 @@ static COLD void purge_slabs(void) {
         for (unsigned c = 1; c < CLASS_COUNT && free > kept; c++) {
             struct bin *bin = &shards[s].bins[c];
             if (bytes_free(bin, c) >= UNIT_SIZE && lock_try(&bin->lock, LOCK_BIN)) {
-                size_t purged = purge_listed(bin, PURGED_AT_ONCE);
+                size_t purged = purge_listed(bin, slabs_of_bin);
                 free -= purged < free ? purged : free;
                 lock_give(&bin->lock, LOCK_BIN);
             }
@@ -316,11 +319,17 @@ static COLD void purge_slabs(void) {
     }
 }
 
-/* The more slabs there are, the more must have changed: looking at all of them is then a small part of the work that changed them. */
+/* Slabs that became sparse of late stand in front of their lists: those and some more are looked at each time. All are, when so many have
+ * changed that this is a small part of the work that changed them. */
 static void purge_slabs_if_sparse(void) {
     unsigned events = load_relaxed(&sparse_slabs);
-    if (UNLIKELY(events >= SPARSE_MANY) && events >= load_relaxed(&page_counters.used_bytes) / UNIT_SIZE / 8) {
-        purge_slabs();
+    if (UNLIKELY(events - load_relaxed(&sparse_looked) >= SPARSE_MANY)) {
+        store_relaxed(&sparse_looked, events);
+        bool all = events - load_relaxed(&sparse_looked_all) >= load_relaxed(&page_counters.used_bytes) / UNIT_SIZE / 8;
+        if (all) {
+            store_relaxed(&sparse_looked_all, events);
+        }
+        purge_slabs(all ? UINT_MAX : 4 * SPARSE_MANY);
     }
 }
 
