@@ -225,6 +225,31 @@ static unsigned owner_of(unsigned class_index) {
     return class_index <= OWN_CLASSES ? class_index : SHARED;
 }
 
+/* When there is no other memory any free unit changes its owner. */
+static struct chunk *chunk_of_others(unsigned owner, unsigned *unit) {
+    for (unsigned bin = 0; bin < UNIT_BINS; bin++) {
+        if (by_unit[bin].first) {
+            struct chunk *chunk = LIST_ENTRY(by_unit[bin].first, struct chunk, by_unit);
+            *unit = lowest_bit(chunk->free_units);
+            owned_free[chunk->whose[*unit]]--;
+            chunk->whose[*unit] = (uint8_t)owner;
+            return chunk;
+        }
+    }
+    return NULL;
+}
+
+/* The chunk is gone: its units are nobody's. */
+static void disown(struct chunk *chunk) {
+    for (unsigned i = 0; i < CHUNK_UNITS; i++) {
+        owned_free[chunk->whose[i]] -= chunk->whose[i] == NOBODYS ? 0 : 1;
+        chunk->whose[i] = NOBODYS;
+    }
+    for (unsigned owner = 0; owner <= SHARED; owner++) {
+        owned_last[owner] = owned_last[owner] == chunk ? NULL : owned_last[owner];
+    }
+}
+
 /* The same as chunk_with_unit where units have owners: one of the class's own, or one that nobody has had. */
 static struct chunk *chunk_with_own_unit(unsigned class_index, unsigned *unit) {
     unsigned owner = owner_of(class_index);
@@ -239,7 +264,7 @@ static struct chunk *chunk_with_own_unit(unsigned class_index, unsigned *unit) {
     if (chunk == NULL || units_of(chunk, NOBODYS) == 0) {
         chunk = enter_new();
         if (chunk == NULL) {
-            return NULL;
+            return chunk_of_others(owner, unit);
         }
         owned_last[NOBODYS] = chunk;
     }
@@ -361,6 +386,9 @@ void chunk_forget(struct chunk *chunk) {
     fetch_add_relaxed(&page_counters.purge_calls, 1);
     fetch_sub_relaxed(&page_counters.used_bytes, CHUNK_SIZE);
     fetch_sub_relaxed(&page_counters.chunk_bytes, CHUNK_SIZE);
+    if (HARDENED_BY(HARDENED_OWN_UNITS)) {
+        disown(chunk);
+    }
     chunk->ring_next = spare;
     spare = chunk;
     lock_give(&chunk_lock, LOCK_CHUNKS);
@@ -369,8 +397,7 @@ void chunk_forget(struct chunk *chunk) {
 struct chunk *chunk_take_empty(void) {
     lock_take(&chunk_lock, LOCK_CHUNKS);
     struct chunk *chunk = NULL;
-    struct list_node *first = HARDENED_BY(HARDENED_OWN_UNITS) ? NULL : by_unit[UNIT_BINS - 1].first;
-    for (struct list_node *node = first; node; node = node->next) {
+    for (struct list_node *node = by_unit[UNIT_BINS - 1].first; node; node = node->next) {
         struct chunk *candidate = LIST_ENTRY(node, struct chunk, by_unit);
         if (!candidate->pinned && candidate->free_slices == CHUNK_SLICES) {
             chunk = candidate;

@@ -17,7 +17,8 @@
  *   in use                   0     x    its owner; x = it may have been backed before it was handed out
  *
  * In the hardened build a unit stays with the class it was first taken for (whose; classes above OWN_CLASSES share theirs): an address that
- * once was a block's can become one of the same size only. Chunks then are never unmapped, or their addresses would change hands.
+ * once was a block's can become one of the same size only. Purging leaves the addresses; only malloc_trim and a want of memory unmap
+ * chunks, and only when nothing else is left does a unit change its class.
  *
  * Invariants (chunk_check): free_slices == bits of free; dirty_free == bits of free & dirty; free_units == whole units of free; a chunk is
  * on by_unit[log2 |free_units|] iff it has a free unit.

@@ -3,8 +3,10 @@
  */
 #include "base/bits.h"
 #include "collam/collam.h"
+#include "heap/thread_heap.h"
 #include "pages/chunk.h"
 #include "pages/counters.h"
+#include "pages/purge.h"
 #include "slab/size_class.h"
 #include "unit.h"
 
@@ -78,7 +80,8 @@ static void memory_goes_back_but_addresses_stay(void **state) {
     for (size_t i = 0; i < BLOCKS; i++) {
         collam_free(blocks[i]);
     }
-    collam_trim(0);
+    assert_true(heap_flush_all());
+    assert_true(purge_down_to(1));
     assert_int_equal(load_relaxed(&page_counters.chunk_bytes), chunk_bytes);
     assert_true(fake_purged_bytes() >= chunk_bytes * 3 / 4);
     for (size_t i = 0; i < 1000; i++) {
@@ -92,9 +95,39 @@ static void memory_goes_back_but_addresses_stay(void **state) {
     assert_string_equal(fake_output(), "");
 }
 
+static void without_memory_a_unit_changes_its_class(void **state) {
+    (void)state;
+    void *one = chunk_take_unit(1);
+    uintptr_t unit = address_of(one);
+    chunk_give_unit(one, 0);
+    while (load_relaxed(&page_counters.used_bytes) < load_relaxed(&page_counters.chunk_bytes) - UNIT_SIZE) {
+        assert_true(address_of(chunk_take_unit(2)) != unit);
+    }
+    fake_fail_from(FAKE_MAP, 1);
+    assert_int_equal(address_of(chunk_take_unit(3)), unit);
+    assert_null(chunk_take_unit(3));
+}
+
+static void trimming_unmaps_chunks_that_are_free(void **state) {
+    (void)state;
+    static void *infos[UNITS];
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < UNITS; i++) {
+            infos[i] = chunk_take_unit(1 + (unsigned)i % 2);
+        }
+        for (size_t i = 0; i < UNITS; i++) {
+            chunk_give_unit(infos[i], 1);
+        }
+        assert_true(purge_down_to(0));
+        assert_int_equal(load_relaxed(&page_counters.chunk_bytes), 0);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_unit_stays_with_its_class),
     cmocka_unit_test(classes_beyond_the_chosen_ones_share),
+    cmocka_unit_test(without_memory_a_unit_changes_its_class),
+    cmocka_unit_test(trimming_unmaps_chunks_that_are_free),
     cmocka_unit_test(memory_goes_back_but_addresses_stay),
 };
 UNIT_MAIN(tests)
