@@ -17,6 +17,7 @@ enum { UNIT_BINS = 6, NOBODYS = 0, SHARED = OWN_CLASSES + 1 };
 
 static struct lock chunk_lock;
 static struct list by_unit[UNIT_BINS];
+static bool once_refused;   /* a chunk, by the system or a limit */
 static struct chunk *hand;  /* anywhere in the ring; NULL while there is no chunk */
 static struct chunk *spare; /* descriptors without a chunk, linked through ring_next */
 static bool first_mapping_tried;
@@ -231,7 +232,7 @@ static struct chunk *chunk_of_others(unsigned owner, unsigned *unit) {
         if (by_unit[bin].first) {
             struct chunk *chunk = LIST_ENTRY(by_unit[bin].first, struct chunk, by_unit);
             *unit = lowest_bit(chunk->free_units);
-            owned_free[chunk->whose[*unit]]--;
+            owned_free[chunk->whose[*unit]] -= chunk->whose[*unit] == NOBODYS ? 0 : 1;
             chunk->whose[*unit] = (uint8_t)owner;
             return chunk;
         }
@@ -260,10 +261,16 @@ static struct chunk *chunk_with_own_unit(unsigned class_index, unsigned *unit) {
         owned_last[owner] = chunk;
         return chunk;
     }
+    /* A process that has met its limit goes on reusing what it has: mapping and unmapping at the limit takes for ever. */
+    chunk = once_refused ? chunk_of_others(owner, unit) : NULL;
+    if (chunk) {
+        return chunk;
+    }
     chunk = owned_last[NOBODYS];
     if (chunk == NULL || units_of(chunk, NOBODYS) == 0) {
         chunk = enter_new();
         if (chunk == NULL) {
+            once_refused = true;
             return chunk_of_others(owner, unit);
         }
         owned_last[NOBODYS] = chunk;

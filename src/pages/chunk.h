@@ -18,7 +18,7 @@
  *
  * In the hardened build a unit stays with the class it was first taken for (whose; classes above OWN_CLASSES share theirs): an address that
  * once was a block's can become one of the same size only. Purging leaves the addresses; only malloc_trim and a want of memory unmap
- * chunks, and only when nothing else is left does a unit change its class.
+ * chunks, and only once memory was refused do units change their class.
  *
  * Invariants (chunk_check): free_slices == bits of free; dirty_free == bits of free & dirty; free_units == whole units of free; a chunk is
  * on by_unit[log2 |free_units|] iff it has a free unit.
