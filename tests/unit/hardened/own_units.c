@@ -36,7 +36,7 @@ static void a_unit_stays_with_its_class(void **state) {
             units[c][i] = address_of(infos[i]);
         }
         for (size_t i = 0; i < UNITS; i++) {
-            chunk_give_unit(infos[i], i % 3 ? UNIT_SLICES : 0);
+            chunk_give_unit(infos[i], i % 3 ? UNIT_SLICES : 0, 0);
         }
     }
     size_t mapped = fake_mapped_bytes();
@@ -46,7 +46,7 @@ static void a_unit_stays_with_its_class(void **state) {
             assert_true(had(c, address_of(infos[i])));
         }
         for (size_t i = 0; i < UNITS; i++) {
-            chunk_give_unit(infos[i], 0);
+            chunk_give_unit(infos[i], 0, 0);
         }
     }
     assert_int_equal(fake_mapped_bytes(), mapped);
@@ -58,7 +58,7 @@ static void classes_beyond_the_chosen_ones_share(void **state) {
     (void)state;
     void *one = chunk_take_unit(OWN_CLASSES + 1);
     uintptr_t unit = address_of(one);
-    chunk_give_unit(one, 0);
+    chunk_give_unit(one, 0, 0);
     assert_true(address_of(chunk_take_unit(OWN_CLASSES)) != unit);
     assert_int_equal(address_of(chunk_take_unit(OWN_CLASSES + 2)), unit);
 }
@@ -99,7 +99,7 @@ static void without_memory_a_unit_changes_its_class(void **state) {
     (void)state;
     void *one = chunk_take_unit(1);
     uintptr_t unit = address_of(one);
-    chunk_give_unit(one, 0);
+    chunk_give_unit(one, 0, 0);
     while (load_relaxed(&page_counters.used_bytes) < load_relaxed(&page_counters.chunk_bytes) - UNIT_SIZE) {
         assert_true(address_of(chunk_take_unit(2)) != unit);
     }
@@ -116,7 +116,7 @@ static void trimming_unmaps_chunks_that_are_free(void **state) {
             infos[i] = chunk_take_unit(1 + (unsigned)i % 2);
         }
         for (size_t i = 0; i < UNITS; i++) {
-            chunk_give_unit(infos[i], 1);
+            chunk_give_unit(infos[i], 1, 0);
         }
         assert_true(purge_down_to(0));
         assert_int_equal(load_relaxed(&page_counters.chunk_bytes), 0);
