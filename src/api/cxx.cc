@@ -196,6 +196,18 @@ inline void delete_one(void *block) noexcept {
 inline void delete_one(void *block, std::align_val_t align) noexcept {
     aligned_delete_replaced() ? ::operator delete(block, align) : cxx_free(block);
 }
+inline void delete_one(void *block, std::size_t size) noexcept {
+    delete_replaced() ? ::operator delete(block) : cxx_free_sized(block, size, 1);
+}
+inline void delete_one(void *block, std::size_t size, std::align_val_t align) noexcept {
+    aligned_delete_replaced() ? ::operator delete(block, align) : cxx_free_sized(block, size, static_cast<std::size_t>(align));
+}
+inline void delete_array(void *block, std::size_t size) noexcept {
+    delete_replaced() ? ::operator delete(block) : cxx_free_array_sized(block, size, 1);
+}
+inline void delete_array(void *block, std::size_t size, std::align_val_t align) noexcept {
+    aligned_delete_replaced() ? ::operator delete(block, align) : cxx_free_array_sized(block, size, static_cast<std::size_t>(align));
+}
 inline void delete_array(void *block) noexcept {
     delete_replaced() ? ::operator delete(block) : cxx_free_array(block);
 }
@@ -233,22 +245,20 @@ EXPORTED void operator delete(void *block, const std::nothrow_t &) noexcept {
 EXPORTED void operator delete[](void *block, const std::nothrow_t &) noexcept {
     delete_array(block);
 }
-/* The size and alignment are not held against the block here: programs that delete through a base class without a virtual destructor
- * pass a wrong one and have always got away with it. */
-EXPORTED void operator delete(void *block, std::size_t) noexcept {
-    delete_one(block);
+EXPORTED void operator delete(void *block, std::size_t size) noexcept {
+    delete_one(block, size);
 }
-EXPORTED void operator delete[](void *block, std::size_t) noexcept {
-    delete_array(block);
+EXPORTED void operator delete[](void *block, std::size_t size) noexcept {
+    delete_array(block, size);
 }
 EXPORTED void operator delete[](void *block, std::align_val_t align) noexcept {
     delete_array(block, align);
 }
-EXPORTED void operator delete(void *block, std::size_t, std::align_val_t align) noexcept {
-    delete_one(block, align);
+EXPORTED void operator delete(void *block, std::size_t size, std::align_val_t align) noexcept {
+    delete_one(block, size, align);
 }
-EXPORTED void operator delete[](void *block, std::size_t, std::align_val_t align) noexcept {
-    delete_array(block, align);
+EXPORTED void operator delete[](void *block, std::size_t size, std::align_val_t align) noexcept {
+    delete_array(block, size, align);
 }
 EXPORTED void operator delete(void *block, std::align_val_t align, const std::nothrow_t &) noexcept {
     delete_one(block, align);

@@ -3,6 +3,7 @@
  * Layer: api. No state.
  */
 #include "api/cxx_front.h"
+#include "api/sized.h"
 #include "front/aligned.h"
 #include "front/fast.h"
 #include "guard/report.h"
@@ -21,6 +22,18 @@ void cxx_free(void *block) {
 
 void cxx_free_array(void *block) {
     fast_free(block, "operator delete[]");
+}
+
+void cxx_free_sized(void *block, size_t size, size_t align) {
+    if (!HARDENED_BY(HARDENED_SIZED) || sized_matches_new(block, align, size, "operator delete")) {
+        fast_free(block, "operator delete");
+    }
+}
+
+void cxx_free_array_sized(void *block, size_t size, size_t align) {
+    if (!HARDENED_BY(HARDENED_SIZED) || sized_matches_new(block, align, size, "operator delete[]")) {
+        fast_free(block, "operator delete[]");
+    }
 }
 
 COLD void cxx_out_of_memory(void) {

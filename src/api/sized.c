@@ -4,9 +4,12 @@
  */
 #include "api/sized.h"
 #include "base/bits.h"
+#include "front/checker.h"
 #include "front/resize.h"
 #include "front/slow.h"
+#include "heap/guarded.h"
 #include "heap/misuse.h"
+#include "pages/page_map.h"
 #include "platform/platform.h"
 #include "slab/size_class.h"
 
@@ -25,7 +28,8 @@ static bool might_get(size_t align, size_t size, size_t usable) {
            (align == platform_page_size() && fresh_size(align, align_up(size ? size : 1, align)) == usable);
 }
 
-bool sized_matches(const void *block, size_t align, size_t size, const char *call) {
+/* Reports and returns false unless the block exists, is aligned, and `fits` says yes. */
+static bool matches(const void *block, size_t align, size_t size, bool (*fits)(const void *, size_t, size_t, size_t), const char *call) {
     if (block == NULL) {
         return true;
     }
@@ -42,11 +46,36 @@ bool sized_matches(const void *block, size_t align, size_t size, const char *cal
         misuse_found(&misuse);
         return false;
     }
-    if (size <= usable && (size >= usable / 2 || might_get(align, size, usable) || front_resize_kept_large())) {
+    if (fits(block, align, size, usable)) {
         return true;
     }
     misuse.kind = MISUSE_WRONG_SIZE;
     misuse.given_size = size;
     misuse_found(&misuse);
     return false;
+}
+
+static bool fits_malloc(const void *block, size_t align, size_t size, size_t usable) {
+    (void)block;
+    return size <= usable && (size >= usable / 2 || might_get(align, size, usable) || front_resize_kept_large());
+}
+
+/* A guarded block has the size that was asked for, and so has each block while a checker looks; a mapping that was kept ready may be
+ * larger.
+ */
+static bool fits_new(const void *block, size_t align, size_t size, size_t usable) {
+    if (guarded_holds((uintptr_t)block)) {
+        return usable == (size ? size : 1);
+    }
+    bool in_slab = page_map_class((uintptr_t)block) != 0 && !checker_present();
+    return in_slab ? size_class_for(size, align) == page_map_class((uintptr_t)block)
+                   : size <= usable && (size >= usable / 2 || fresh_size(align, size) == usable);
+}
+
+bool sized_matches(const void *block, size_t align, size_t size, const char *call) {
+    return matches(block, align, size, fits_malloc, call);
+}
+
+bool sized_matches_new(const void *block, size_t align, size_t size, const char *call) {
+    return matches(block, align, size, fits_new, call);
 }

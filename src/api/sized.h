@@ -14,4 +14,7 @@
  */
 bool sized_matches(const void *block, size_t align, size_t size, const char *call);
 
+/* The same for a block of C++'s new, which realloc never had: exactly what a request of this size and alignment gets. */
+bool sized_matches_new(const void *block, size_t align, size_t size, const char *call);
+
 #endif

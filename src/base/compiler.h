@@ -35,12 +35,17 @@ enum hardening {
     HARDENED_CLEAR = 2,      /* freed memory is cleared, and looked at before it is handed out */
     HARDENED_CANARY = 4,     /* a secret word ends each block of a slab while it is live */
     HARDENED_QUARANTINE = 8, /* large blocks stay inaccessible for a while after their free */
+    HARDENED_FENCES = 16,    /* inaccessible pages around chunks and metadata and behind large blocks (pages/fence.h) */
+    HARDENED_OWN_UNITS = 32, /* memory that held blocks of one class never holds blocks of another (pages/chunk.h) */
+    HARDENED_SIZED = 64,  /* the size given to C++'s delete must be the one that new was asked for, as far as classes tell (api/sized.h) */
+    HARDENED_DELAY = 128, /* a freed block waits until others of its class have been freed (heap/delay.h) */
 };
 #ifndef COLLAM_HARDENED
 #define COLLAM_HARDENED 0
 #endif
 static const bool hardened = COLLAM_HARDENED != 0;
 #define HARDENED_BY(addition) ((COLLAM_HARDENED & (addition)) != 0)
+_Static_assert(!HARDENED_BY(HARDENED_DELAY) || HARDENED_BY(HARDENED_CANARY), "only the canary tells of blocks that wait");
 
 #ifdef COLLAM_DEBUG
 static const bool debug_checks = true;

@@ -71,7 +71,11 @@ ALWAYS_INLINE void *const *slot_of_last_time(struct heap *heap, size_t hash, voi
 }
 
 ALWAYS_INLINE void fast_free(void *block, const char *call) {
-    if (hardened && !hardened_retire(block, call)) {
+    if (HARDENED_BY(HARDENED_CANARY)) {
+        front_hardened_free(block, call);
+        return;
+    }
+    if (hardened && hardened_retire(block, call) == HARDENED_REPORTED) {
         return;
     }
     uintptr_t address = (uintptr_t)block;

@@ -4,7 +4,6 @@
  */
 #include "front/hardened.h"
 #include "config/geometry.h"
-#include "heap/magazine.h"
 #include "heap/misuse.h"
 #include "heap/thread_heap.h"
 #include "pages/page_map.h"
@@ -16,7 +15,8 @@ enum { CLEAR_INLINE_MAX = 256 };
 
 /* Relaxed: a word that stands for itself; the first who needs it draws it, and all take what was stored first. */
 static _Atomic(uint64_t) secret;
-static __thread uint64_t random_state __attribute__((tls_model("initial-exec")));
+static __thread uint64_t random_state __attribute__((tls_model("initial-exec"))); /* 0: nothing drawn yet */
+static __thread uint32_t random_ready __attribute__((tls_model("initial-exec")));
 
 static COLD uint64_t draw_secret(void) {
     uint64_t none = 0;
@@ -33,24 +33,37 @@ static uint64_t canary_of(const void *block) {
     return (((uintptr_t)block * 0x9e3779b97f4a7c15u) ^ key) | 1;
 }
 
-static uint64_t *canary_place(void *block, unsigned class_index) {
-    return (uint64_t *)(void *)((char *)block + size_class_usable(class_index));
+/* What stands in its place while the block is being cleared. */
+static uint64_t gone(uint64_t canary) {
+    return canary - 1;
 }
 
-/* xorshift64*: an attacker who sees many of its choices can predict it; see docs/SECURITY.md. */
-static unsigned random_below(unsigned limit) {
+static _Atomic(uint64_t) *canary_place(void *block, unsigned class_index) {
+    return (_Atomic(uint64_t) *)(void *)((char *)block + size_class_usable(class_index));
+}
+
+/* wyrand: an attacker who sees many of its choices can predict it; see docs/SECURITY.md. What it yields is drawn one call ahead, so that
+ * nobody waits for it. */
+static uint32_t next_random(void) {
     uint64_t x = random_state;
+    uint32_t ready = random_ready;
     if (UNLIKELY(x == 0)) {
-        x = platform_random() | 1;
+        x = platform_random();
+        ready = (uint32_t)platform_random();
     }
-    x ^= x >> 12;
-    x ^= x << 25;
-    x ^= x >> 27;
-    random_state = x;
-    return (unsigned)(((x * 0x2545f4914f6cdd1du) >> 32) * limit >> 32);
+    x += 0xa0761d6478bd642fu;
+    unsigned __int128 product = (unsigned __int128)x * (x ^ 0xe7037ed1a0b428dbu);
+    random_state = x ? x : 1;
+    random_ready = (uint32_t)((uint64_t)(product >> 64) ^ (uint64_t)product);
+    return ready;
 }
 
-void *hardened_choose(unsigned class_index) {
+static unsigned random_below(unsigned limit) {
+    return (unsigned)((uint64_t)next_random() * limit >> 32);
+}
+
+/* A block of the class from the magazine, any of those in it with equal chance; NULL when it is empty. */
+ALWAYS_INLINE void *choose(unsigned class_index) {
     struct heap *heap = thread_heap;
     uint32_t top = load_relaxed(&heap->top[class_index]);
     void **newest = top_slot(heap, top);
@@ -60,7 +73,7 @@ void *hardened_choose(unsigned class_index) {
     }
     void **chosen = newest;
     if (HARDENED_BY(HARDENED_RANDOM)) {
-        chosen -= random_below(held_in(heap, class_index));
+        chosen -= random_below((unsigned)(newest - load_relaxed(&heap->first[class_index])) + 1);
     }
     void *block = *chosen;
     *chosen = last;
@@ -68,67 +81,92 @@ void *hardened_choose(unsigned class_index) {
     return block;
 }
 
-/* Two words at a time: for most blocks that is done before a call of memset would begin. */
+/* Blocks are multiples of 16 bytes, and begin at such. The compiler makes of these whatever the processor has. */
+typedef uint64_t pair __attribute__((vector_size(16), may_alias));
+enum { PAIR = sizeof(pair), STEP = 4 * PAIR };
+
 static void clear(void *block, size_t size) {
     if (size > CLEAR_INLINE_MAX) {
         memset(block, 0, size);
         return;
     }
-    uint64_t *word = block;
-    for (size_t i = 0; i < size / sizeof *word; i += 2) { /* blocks are multiples of 16 bytes */
-        word[i] = 0;
-        word[i + 1] = 0;
+    for (char *at = block, *end = at + size; at < end; at += PAIR) {
+        *(pair *)(void *)at = (pair){0, 0};
     }
 }
 
-/* The first word that is not 0; NULL when all are. */
-static const uint64_t *first_written(const void *block, size_t size) {
-    const uint64_t *word = block;
-    for (size_t i = 0; i < size / sizeof *word; i += 2) { /* blocks are multiples of 16 bytes */
-        if (UNLIKELY((word[i] | word[i + 1]) != 0)) {
-            return word[i] ? &word[i] : &word[i + 1];
-        }
+ALWAYS_INLINE bool all_clear(const void *block, size_t size) {
+    const char *at = block;
+    const char *end = at + size;
+    pair seen = {0, 0};
+    for (; at + STEP <= end; at += STEP) {
+        const pair *four = (const pair *)(const void *)at;
+        seen |= (four[0] | four[1]) | (four[2] | four[3]);
     }
-    return NULL;
+    for (; at < end; at += PAIR) {
+        seen |= *(const pair *)(const void *)at;
+    }
+    return (seen[0] | seen[1]) == 0;
 }
 
-static COLD void report_written(void *block, const uint64_t *word, size_t size, unsigned class_index, const char *call) {
-    const unsigned char *byte = (const unsigned char *)word;
+/* The first byte that is not 0. There is one. */
+static const unsigned char *first_written(const void *block) {
+    const unsigned char *byte = block;
     while (*byte == 0) {
         byte++;
     }
+    return byte;
+}
+
+static COLD void report_written(void *block, size_t size, unsigned class_index, const char *call) {
     struct misuse misuse = {.kind = MISUSE_WRITTEN_FREED,
                             .call = call,
                             .address = (uintptr_t)block,
                             .block = (uintptr_t)block,
                             .block_size = size_class_usable(class_index),
-                            .where = (uintptr_t)byte};
+                            .where = (uintptr_t)first_written(block)};
     misuse_found(&misuse);
     memset(block, 0, size);
 }
 
-void *hardened_prepare(void *block, unsigned class_index, const char *call) {
+ALWAYS_INLINE void *prepare(void *block, unsigned class_index, const char *call) {
     if (HARDENED_BY(HARDENED_CLEAR)) {
         size_t size = size_classes[class_index].size;
-        const uint64_t *written = first_written(block, size);
-        if (UNLIKELY(written != NULL)) {
-            report_written(block, written, size, class_index, call);
+        if (UNLIKELY(!all_clear(block, size))) {
+            report_written(block, size, class_index, call);
         }
     }
     if (HARDENED_BY(HARDENED_CANARY)) {
-        *canary_place(block, class_index) = canary_of(block);
+        store_relaxed(canary_place(block, class_index), canary_of(block));
     }
     return block;
 }
 
-static COLD void report_canary(void *block, unsigned class_index, const char *call) {
+void *hardened_take(unsigned class_index) {
+    void *block = choose(class_index);
+    return LIKELY(block != NULL) ? prepare(block, class_index, "malloc") : NULL;
+}
+
+void *hardened_prepare(void *block, unsigned class_index, const char *call) {
+    return prepare(block, class_index, call);
+}
+
+/* By what was found in the canary's place the block has been freed: it is clear, or about to be. */
+static COLD bool is_freed(void *block, unsigned class_index, uint64_t found) {
+    if (found != 0) {
+        return found == gone(canary_of(block));
+    }
+    (void)load_acquire(canary_place(block, class_index)); /* pairs with the release in hardened_retire */
+    return !HARDENED_BY(HARDENED_CLEAR) || all_clear(block, size_classes[class_index].size);
+}
+
+static COLD void report_canary(void *block, unsigned class_index, uint64_t found, const char *call) {
     uint64_t canary = canary_of(block);
-    const uint64_t *found = canary_place(block, class_index);
-    const unsigned char *is = (const unsigned char *)found;
-    if (HARDENED_BY(HARDENED_CLEAR) ? first_written(block, size_classes[class_index].size) == NULL : *found == 0) {
-        misuse_examine(call, (uintptr_t)block); /* nothing says so but that it is clear: a double free */
+    if (is_freed(block, class_index, found)) {
+        misuse_examine(call, (uintptr_t)block);
         return;
     }
+    const unsigned char *is = (const unsigned char *)&found;
     const unsigned char *was = (const unsigned char *)&canary;
     size_t i = 0;
     while (is[i] == was[i]) {
@@ -139,27 +177,57 @@ static COLD void report_canary(void *block, unsigned class_index, const char *ca
                             .address = (uintptr_t)block,
                             .block = (uintptr_t)block,
                             .block_size = size_class_usable(class_index),
-                            .where = (uintptr_t)(is + i)};
+                            .where = (uintptr_t)canary_place(block, class_index) + i};
     misuse_found(&misuse);
 }
 
-bool hardened_retire(void *block, const char *call) {
-    uintptr_t address = (uintptr_t)block;
+/* The class of a block of a slab that is out; 0 for anything else. */
+ALWAYS_INLINE unsigned class_if_out(uintptr_t address) {
     const bitmap_word *region = page_map_region(address);
     unsigned class_index = region_class(region, address);
-    if (class_index == 0 || address % BLOCK_ALIGN != 0 || !region_is_out(region, address)) {
-        return true;
-    }
-    if (HARDENED_BY(HARDENED_CANARY)) {
-        uint64_t *canary = canary_place(block, class_index);
-        if (UNLIKELY(*canary != canary_of(block))) {
-            report_canary(block, class_index, call);
-            return false;
+    return class_index == 0 || address % BLOCK_ALIGN != 0 || !region_is_out(region, address) ? 0 : class_index;
+}
+
+unsigned hardened_retire(void *block, const char *call) {
+    unsigned class_index = class_if_out((uintptr_t)block);
+    if (HARDENED_BY(HARDENED_CANARY) && LIKELY(class_index != 0)) {
+        _Atomic(uint64_t) *place = canary_place(block, class_index);
+        uint64_t canary = canary_of(block);
+        uint64_t found = load_relaxed(place);
+        /* Of several threads that free the block at once, one finds the canary: relaxed, since it is only that word they compete for. */
+        if (UNLIKELY(found != canary) || (!platform_single_threaded() && UNLIKELY(!cas_relaxed(place, &found, gone(canary))))) {
+            report_canary(block, class_index, found, call);
+            return HARDENED_REPORTED;
         }
-        *canary = 0;
-    }
-    if (HARDENED_BY(HARDENED_CLEAR)) {
+        if (HARDENED_BY(HARDENED_CLEAR)) {
+            size_t before = size_class_usable(class_index) - sizeof(uint64_t);
+            clear(block, before);
+            *(uint64_t *)(void *)((char *)block + before) = 0;
+        }
+        store_release(place, 0); /* pairs with the acquire in is_freed: who sees the 0 sees the block clear */
+    } else if (HARDENED_BY(HARDENED_CLEAR) && class_index) {
         clear(block, size_classes[class_index].size);
     }
-    return true;
+    return class_index;
+}
+
+bool hardened_was_freed(const void *block, unsigned class_index) {
+    void *same = (void *)(uintptr_t)block;
+    uint64_t canary = canary_of(same);
+    uint64_t found = HARDENED_BY(HARDENED_CANARY) ? load_relaxed(canary_place(same, class_index)) : canary;
+    return UNLIKELY(found != canary) && is_freed(same, class_index, found);
+}
+
+bool hardened_is_whole(const void *block, const char *call) {
+    unsigned class_index = HARDENED_BY(HARDENED_CANARY) ? class_if_out((uintptr_t)block) : 0;
+    if (class_index == 0) {
+        return true;
+    }
+    void *same = (void *)(uintptr_t)block;
+    uint64_t found = load_relaxed(canary_place(same, class_index));
+    if (LIKELY(found == canary_of(same)) || is_freed(same, class_index, found)) {
+        return true;
+    }
+    report_canary(same, class_index, found, call);
+    return false;
 }

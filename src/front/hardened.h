@@ -14,12 +14,17 @@
 
 #include "base/compiler.h"
 
-/* A block of the class from the magazine, any of those in it with equal chance; NULL when it is empty. */
-void *hardened_choose(unsigned class_index);
+/* A block of the class from the magazine, any of those in it with equal chance, made a live one; NULL when it is empty. */
+void *hardened_take(unsigned class_index);
 /* Makes a free block of the class a live one. What was written to it since it was freed is reported under the name `call` and cleared. */
 void *hardened_prepare(void *block, unsigned class_index, const char *call);
-/* A block is about to be freed. False when it must not be: that has been reported. Leaves to the checks that follow what is no live block
- * of a slab by their measure. */
-bool hardened_retire(void *block, const char *call);
+/* A block is about to be freed: its class when it was a live one and is a free one now; HARDENED_REPORTED when it must not be freed, which
+ * has been reported; 0 when it is no block of a slab that is out, which is left to others. */
+unsigned hardened_retire(void *block, const char *call);
+enum { HARDENED_REPORTED = 255 };
+/* True when the block of a slab that is out waits to be handed out again. */
+bool hardened_was_freed(const void *block, unsigned class_index);
+/* False, after a report, when the address is a live block of a slab whose end was written over. */
+bool hardened_is_whole(const void *block, const char *call);
 
 #endif

@@ -6,6 +6,7 @@
 #include "front/resize.h"
 #include "front/checker.h"
 #include "front/fast.h"
+#include "front/hardened.h"
 #include "heap/guarded.h"
 #include "heap/large.h"
 #include "heap/misuse.h"
@@ -89,7 +90,11 @@ void *front_resize(void *block, size_t size, const char *call) {
         fast_free(block, call);
         return NULL;
     }
+    if (hardened && !hardened_is_whole(block, call)) {
+        return front_no_memory();
+    }
     unsigned class_index = fast_class(block);
+    class_index = hardened && class_index && hardened_was_freed(block, class_index) ? 0 : class_index;
     if (UNLIKELY(class_index == 0) || UNLIKELY(size > SMALL_MAX) || UNLIKELY(checker_present())) {
         return resize_slowly(block, size, call);
     }

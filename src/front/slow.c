@@ -9,6 +9,7 @@
 #include "front/relief.h"
 #include "front/sampled.h"
 #include "heap/bin.h"
+#include "heap/delay.h"
 #include "heap/guarded.h"
 #include "heap/large.h"
 #include "heap/misuse.h"
@@ -162,9 +163,9 @@ void *front_take_special(size_t size, size_t align, bool *zeroed) {
 
 void *front_hardened(size_t size, size_t align) {
     unsigned class_index = size_class_for(size, align);
-    void *block = class_index ? hardened_choose(class_index) : NULL;
+    void *block = class_index ? hardened_take(class_index) : NULL;
     if (LIKELY(block != NULL)) {
-        return hardened_prepare(block, class_index, "malloc");
+        return block;
     }
     bool zeroed = false;
     bool special = UNLIKELY(load_relaxed(&front_special));
@@ -191,6 +192,11 @@ void *slow_malloc(size_t size) {
     return block;
 }
 
+/* A new block of a slab is clear where free ones are, unless somebody wants it otherwise. */
+static bool hardened_gave_zeros(size_t size) {
+    return HARDENED_BY(HARDENED_CLEAR) && size <= SMALL_MAX - CANARY_BYTES && option_get(OPTION_perturb) == 0 && !checker_present();
+}
+
 void *front_calloc(size_t count, size_t size) {
     size_t bytes;
     if (UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) {
@@ -199,7 +205,7 @@ void *front_calloc(size_t count, size_t size) {
     bool zeroed = bytes > SMALL_MAX;
     bool special = UNLIKELY(load_relaxed(&front_special));
     void *block = !zeroed ? fast_malloc(bytes) : special ? front_take_special(bytes, BLOCK_ALIGN, &zeroed) : take(bytes, &zeroed);
-    if (block && !zeroed) {
+    if (block && !zeroed && !hardened_gave_zeros(bytes)) {
         memset(block, 0, bytes);
     }
     return block;
@@ -211,6 +217,9 @@ static unsigned checked_class(uintptr_t address, bool *bad) {
     unsigned class_index = region_class(region, address);
     *bad = class_index &&
            (address % BLOCK_ALIGN != 0 || !region_is_out(region, address) || heap_freed_lately(thread_heap, class_index, address));
+    if (hardened && class_index && !*bad) {
+        *bad = hardened_was_freed((const void *)address, class_index);
+    }
     return class_index;
 }
 
@@ -235,6 +244,9 @@ size_t front_usable_size_or_0(const void *block) {
 }
 
 size_t front_usable_size(const void *block, const char *call) {
+    if (hardened && !hardened_is_whole(block, call)) {
+        return 0;
+    }
     size_t size = front_usable_size_or_0(block);
     if (UNLIKELY(size == 0) && block) {
         misuse_examine(call, (uintptr_t)block);
@@ -270,7 +282,12 @@ static void free_in_slab(void *block, unsigned class_index, const char *call) {
             memset(block, (int)byte, size_classes[class_index].size);
         }
     }
-    heap_put(heap, class_index, block, call);
+    if (HARDENED_BY(HARDENED_DELAY)) {
+        block = delay_exchange(heap, class_index, block);
+    }
+    if (block) {
+        heap_put(heap, class_index, block, call);
+    }
 }
 
 /* The report comes after the block is gone, so that it can tell where both calls were made. */
@@ -313,5 +330,37 @@ void slow_free(void *block, const char *call) {
     }
     if (UNLIKELY(thread_heap->watched)) {
         count_free(thread_heap);
+    }
+}
+
+static NOINLINE void free_retired(void *block, unsigned class_index, const char *call) {
+    if (UNLIKELY(checker_present())) {
+        checker_freed(block, size_class_usable(class_index), true);
+    }
+    free_in_slab(block, class_index, call);
+}
+
+void front_hardened_free(void *block, const char *call) {
+    unsigned class_index = hardened_retire(block, call);
+    if (UNLIKELY(class_index == 0)) {
+        slow_free(block, call);
+        return;
+    }
+    if (UNLIKELY(class_index == HARDENED_REPORTED)) {
+        return;
+    }
+    /* The canary has told more than the memo could. */
+    struct heap *heap = thread_heap;
+    uint32_t top = load_relaxed(&heap->top[class_index]);
+    if (UNLIKELY(__builtin_add_overflow(top, (uint32_t)TOP_STEP, &top))) {
+        free_retired(block, class_index, call);
+        return;
+    }
+    if (HARDENED_BY(HARDENED_DELAY)) {
+        block = delay_exchange(heap, class_index, block);
+    }
+    if (LIKELY(block != NULL)) {
+        *top_slot(heap, top) = block;
+        store_relaxed(&heap->top[class_index], top);
     }
 }

@@ -24,8 +24,9 @@ void *front_take_large(size_t size, size_t align, bool *zeroed);
 
 /* One for a block that grew. */
 void *front_take_growing(size_t size);
-/* malloc and its like in the hardened build. */
+/* malloc and its like, and free, in the hardened build (free: where blocks have canaries). */
 void *front_hardened(size_t size, size_t align);
+void front_hardened_free(void *block, const char *call);
 
 /* A block of any size and alignment. */
 void *front_take_aligned(size_t size, size_t align, bool *zeroed);

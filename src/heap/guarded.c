@@ -7,6 +7,7 @@
  */
 #include "heap/guarded.h"
 #include "base/bits.h"
+#include "pages/fence.h"
 #include "platform/fault.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
@@ -43,10 +44,10 @@ static uintptr_t space_of(size_t index) {
 }
 
 static bool make_pool(void) {
-    char *pool = refused ? NULL : platform_map(GUARDED_POOL, GUARDED_SPACE);
+    char *pool = refused ? NULL : fenced_map(GUARDED_POOL, GUARDED_SPACE);
     if (pool == NULL || !platform_protect(pool + GUARDED_RECORDS, GUARDED_POOL - GUARDED_RECORDS, false)) {
         if (pool) {
-            (void)platform_unmap(pool, GUARDED_POOL);
+            (void)fenced_unmap(pool, GUARDED_POOL);
         }
         refused = true;
         return false;

@@ -7,6 +7,7 @@
 #include "config/options.h"
 #include "heap/quarantine.h"
 #include "pages/direct.h"
+#include "pages/fence.h"
 #include "pages/limit.h"
 #include "pages/page_map.h"
 #include "pages/purge.h"
@@ -17,19 +18,39 @@ static size_t in_pages(size_t size) {
     return align_up(size, platform_page_size());
 }
 
+/* Of the block and its fence, 0 when none starts there. */
+static size_t whole_size(uintptr_t address) {
+    size_t size = span_size(address);
+    return size ? size : direct_size(address);
+}
+
+/* The block ends where its fence begins. */
+static void *with_fence(void *block) {
+    size_t whole = HARDENED_BY(HARDENED_FENCES) && block ? whole_size((uintptr_t)block) : 0;
+    if (fence_within(whole)) {
+        fence_shut((uintptr_t)block + whole - fence_within(whole));
+    }
+    return block;
+}
+
+static void *take_direct(size_t size, size_t align, bool *zeroed) {
+    return with_fence(direct_take(size + fence_behind(in_pages(size)), align, zeroed));
+}
+
 void *large_take(size_t size, size_t align, bool *zeroed) {
     if (UNLIKELY(!limit_lets_grow(size))) {
         return NULL;
     }
     if (size <= option_get(OPTION_large_max) && align <= LARGE_ALIGN_MAX) {
-        return span_take(in_pages(size), align, zeroed);
+        size = in_pages(size);
+        return with_fence(span_take(size + fence_behind(size), align, zeroed));
     }
-    return direct_take(size, align, zeroed);
+    return take_direct(size, align, zeroed);
 }
 
 void *large_take_growing(size_t size, bool *zeroed) {
     if (size > GROWN_MAX && LIKELY(limit_lets_grow(size))) {
-        return direct_take(size, platform_page_size(), zeroed);
+        return take_direct(size, platform_page_size(), zeroed);
     }
     return large_take(size, BLOCK_ALIGN, zeroed);
 }
@@ -38,8 +59,8 @@ size_t large_size(uintptr_t address) {
     if (page_map_chunk(address)) {
         return 0; /* chunks hold slabs only */
     }
-    size_t size = span_size(address);
-    return size ? size : direct_size(address);
+    size_t whole = whole_size(address);
+    return whole - fence_within(whole);
 }
 
 bool large_give(uintptr_t address) {
@@ -72,10 +93,12 @@ bool large_give_later(uintptr_t address) {
     uintptr_t leaving[QUARANTINE_SLOTS] = {address};
     unsigned count = 1;
     if (HARDENED_BY(HARDENED_QUARANTINE) && size >= QUARANTINE_MIN) {
-        count = quarantine_put(address, size, direct, leaving);
+        count = quarantine_put(address, size + fence_behind(size), direct, leaving);
         if (count == QUARANTINE_HAS_IT) {
             return false;
         }
+    } else if (fence_behind(size) && !fence_open(address + size)) {
+        return true; /* nobody may use it any more, not even who is given it next */
     }
     if (HARDENED_BY(HARDENED_CLEAR) && count && leaving[0] == address) {
         forget(address, size);
@@ -85,8 +108,11 @@ bool large_give_later(uintptr_t address) {
 }
 
 bool large_end_quarantine(void) {
+    if (!HARDENED_BY(HARDENED_QUARANTINE)) {
+        return false;
+    }
     uintptr_t leaving[QUARANTINE_SLOTS];
-    unsigned count = HARDENED_BY(HARDENED_QUARANTINE) ? quarantine_empty(leaving) : 0;
+    unsigned count = quarantine_empty(leaving);
     give_all(leaving, count);
     return count > 0;
 }
@@ -97,24 +123,35 @@ static COLD bool may_grow(uintptr_t address, size_t size) {
     return size <= old_size || limit_allows(size - old_size);
 }
 
+static void *resize_direct(uintptr_t address, size_t size) {
+    void *resized = direct_resize(address, size);
+    return resized || !purge_down_to(0) ? resized : direct_resize(address, size);
+}
+
+static void *resize_span(uintptr_t address, size_t size) {
+    return span_resize(address, size) ? (void *)address : NULL;
+}
+
 void *large_resize(uintptr_t address, size_t size) {
     if (size <= SMALL_MAX || (UNLIKELY(!limit_admits(size)) && !may_grow(address, size))) {
         return NULL;
     }
     size_t old = span_size(address);
-    if (old == 0) {
-        void *resized = direct_resize(address, size);
-        return resized || !purge_down_to(0) ? resized : direct_resize(address, size);
-    }
+    bool direct = old == 0;
+    old = direct ? direct_size(address) : old;
+    bool stays_span = !direct && size <= option_get(OPTION_large_max);
     size = in_pages(size);
+    size += fence_behind(size);
     if (size == old) {
         return (void *)address;
     }
-    if (size > option_get(OPTION_large_max) || !span_resize(address, size)) {
+    if ((!direct && !stays_span) || old == 0 || (fence_within(old) && !fence_open(address + old - fence_within(old)))) {
         return NULL;
     }
-    if (size < old) {
+    void *resized = direct ? resize_direct(address, size) : resize_span(address, size);
+    (void)with_fence(resized ? resized : (void *)address);
+    if (resized && size < old) {
         purge_if_over_budget();
     }
-    return (void *)address;
+    return resized;
 }

@@ -14,7 +14,7 @@ void *large_take(size_t size, size_t align, bool *zeroed);
 void *large_take_growing(size_t size, bool *zeroed);
 /* Usable bytes of the large or direct block that starts at the address; 0 when none does. */
 size_t large_size(uintptr_t address);
-/* False when no such block starts there. */
+/* False when no such block starts there. Not for blocks with a fence (pages/fence.h). */
 bool large_give(uintptr_t address);
 /* Resizes in place, or by moving the mapping, without copying. NULL when that cannot be done; the block is then unchanged. */
 void *large_resize(uintptr_t address, size_t size);

@@ -8,6 +8,7 @@
 #include "heap/quarantine.h"
 #include "pages/chunk.h"
 #include "pages/direct.h"
+#include "pages/fence.h"
 #include "pages/page_map.h"
 #include "pages/span.h"
 #include "slab/slab.h"
@@ -34,7 +35,7 @@ static void examine_large(struct misuse *misuse) {
     case SPAN_IN_USE:
         misuse->kind = MISUSE_INTERIOR;
         misuse->block = start;
-        misuse->block_size = size;
+        misuse->block_size = size - fence_within(size);
         return;
     case SPAN_NONE:
         break;
@@ -42,7 +43,8 @@ static void examine_large(struct misuse *misuse) {
     misuse->block = direct_containing(misuse->address);
     if (misuse->block) {
         misuse->kind = MISUSE_INTERIOR;
-        misuse->block_size = direct_size(misuse->block);
+        size = direct_size(misuse->block);
+        misuse->block_size = size - fence_within(size);
     }
 }
 

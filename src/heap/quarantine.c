@@ -56,7 +56,7 @@ unsigned quarantine_put(uintptr_t address, size_t size, bool direct, uintptr_t *
     if (waiting_size(address)) {
         leaving = QUARANTINE_HAS_IT;
     } else if (size > QUARANTINE_BYTES || !shut(address, size)) {
-        (void)platform_protect((void *)address, size, true);
+        leaving = platform_protect((void *)address, size, true) ? 1 : 0; /* else it is lost */
         out[0] = address;
     } else {
         leaving = make_room(size, QUARANTINE_SLOTS - 1, out);

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "heap/balance.h"
 #include "heap/bin.h"
+#include "heap/delay.h"
 #include "heap/misuse.h"
 #include "pages/meta.h"
 #include "pages/page_map.h"
@@ -102,9 +103,22 @@ struct heap *heap_of_thread(void) {
     return heap;
 }
 
+static bool flush_delayed(struct heap *heap, unsigned class_index) {
+    void *blocks[DELAY_SLOTS];
+    unsigned count = delay_empty(heap, class_index, blocks);
+    unsigned bad = count ? bin_put(class_index, blocks, count) : 0;
+    for (unsigned i = 0; i < bad; i++) {
+        misuse_examine("free", (uintptr_t)blocks[i]);
+    }
+    return count != 0;
+}
+
 static bool flush_everything(struct heap *heap) {
     bool any = false;
     for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        if (HARDENED_BY(HARDENED_DELAY)) {
+            any |= flush_delayed(heap, c);
+        }
         unsigned held = held_in(heap, c);
         if (held) {
             balance_flush(heap, c, held, "free");
@@ -269,6 +283,10 @@ size_t heap_blocks_cached(unsigned class_index) {
         /* Read while the owner may exchange the magazine: only differences that make sense count. */
         size_t blocks = first ? (size_t)(top_slot(heap, top) + 1 - first) : 0;
         cached += blocks <= MAGAZINE_BLOCKS_MAX ? blocks : 0;
+        if (HARDENED_BY(HARDENED_DELAY)) {
+            struct delay *delay = load_acquire(&heap->delay); /* pairs with the release in delay_exchange */
+            cached += delay ? load_relaxed(&delay->waiting[class_index]) : 0;
+        }
     }
     lock_give(&heaps_lock, LOCK_HEAPS);
     return cached;

@@ -58,11 +58,12 @@ struct heap {
     unsigned hand;       /* the class that was looked at last while the thread only frees */
     unsigned shares;     /* so many times what one heap may cache is what all may cache together */
     bool watched;
-    _Atomic(size_t) allocations; /* (shared) counted while watched */
-    _Atomic(size_t) frees;       /* (shared) likewise */
-    struct heap *next;           /* in the list of all heaps (LOCK_HEAPS) */
-    struct heap *next_idle;      /* in the list of heaps without a thread (LOCK_HEAPS) */
-    void *nothing[2];            /* NULL: the magazine of a class that has none. The checks of free look one slot below the top. */
+    _Atomic(size_t) allocations;   /* (shared) counted while watched */
+    _Atomic(size_t) frees;         /* (shared) likewise */
+    _Atomic(struct delay *) delay; /* (shared) see heap/delay.h; NULL until the first free, and in builds without it */
+    struct heap *next;             /* in the list of all heaps (LOCK_HEAPS) */
+    struct heap *next_idle;        /* in the list of heaps without a thread (LOCK_HEAPS) */
+    void *nothing[2];              /* NULL: the magazine of a class that has none. The checks of free look one slot below the top. */
 };
 
 _Static_assert(sizeof(struct heap) + HEAP_ARENA_BYTES <= UINT16_MAX, "the memo and the tops can name every slot");

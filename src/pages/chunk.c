@@ -7,18 +7,22 @@
 #include "base/check.h"
 #include "config/options.h"
 #include "pages/counters.h"
+#include "pages/fence.h"
 #include "pages/meta.h"
 #include "pages/page_map.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
 
-enum { UNIT_BINS = 6 };
+enum { UNIT_BINS = 6, NOBODYS = 0, SHARED = OWN_CLASSES + 1 };
 
 static struct lock chunk_lock;
 static struct list by_unit[UNIT_BINS];
+static bool once_refused;   /* a chunk, by the system or a limit */
 static struct chunk *hand;  /* anywhere in the ring; NULL while there is no chunk */
 static struct chunk *spare; /* descriptors without a chunk, linked through ring_next */
 static bool first_mapping_tried;
+static uint32_t owned_free[SHARED + 1];      /* units of each owner that are free; those being purged count too */
+static struct chunk *owned_last[SHARED + 1]; /* where one was given back last, or the newest chunk for nobody's */
 
 void chunk_check(const struct chunk *chunk) {
     if (!debug_checks) {
@@ -155,14 +159,14 @@ static struct chunk *enter_first(void) {
 }
 
 static struct chunk *enter_new(void) {
-    if (!first_mapping_tried) {
+    if (!HARDENED_BY(HARDENED_FENCES) && !first_mapping_tried) { /* fences keep the three apart */
         first_mapping_tried = true;
         struct chunk *first = enter_first();
         if (first) {
             return first;
         }
     }
-    char *base = platform_map(CHUNK_SIZE, CHUNK_SIZE);
+    char *base = fenced_map(CHUNK_SIZE, CHUNK_SIZE);
     if (base == NULL) {
         return NULL;
     }
@@ -172,7 +176,7 @@ static struct chunk *enter_new(void) {
     bool unused;
     struct chunk *chunk = enter(base, NULL, &unused);
     if (chunk == NULL) {
-        platform_unmap(base, CHUNK_SIZE);
+        fenced_unmap(base, CHUNK_SIZE);
     } else {
         chunk->huge = huge;
     }
@@ -189,12 +193,100 @@ static struct chunk *chunk_with_unit(void) {
     return enter_new();
 }
 
+/* The free units that the owner has in the chunk. */
+static uint32_t units_of(const struct chunk *chunk, unsigned owner) {
+    uint32_t units = 0;
+    for (unsigned i = 0; i < CHUNK_UNITS; i++) {
+        units |= (uint32_t)(chunk->whose[i] == owner) << i;
+    }
+    return units & chunk->free_units;
+}
+
+/* A chunk that has a free unit of the owner's; NULL when none is found. The last one that was given back is known, the others are searched
+ * for, which costs less than the page faults that a fresh unit costs. */
+static struct chunk *chunk_of_owner(unsigned owner) {
+    if (owned_free[owner] == 0) {
+        return NULL;
+    }
+    if (owned_last[owner] && units_of(owned_last[owner], owner)) {
+        return owned_last[owner];
+    }
+    for (unsigned bin = 0; bin < UNIT_BINS; bin++) {
+        for (struct list_node *node = by_unit[bin].first; node; node = node->next) {
+            struct chunk *chunk = LIST_ENTRY(node, struct chunk, by_unit);
+            if (units_of(chunk, owner)) {
+                return chunk;
+            }
+        }
+    }
+    return NULL;
+}
+
+static unsigned owner_of(unsigned class_index) {
+    return class_index <= OWN_CLASSES ? class_index : SHARED;
+}
+
+/* When there is no other memory any free unit changes its owner. */
+static struct chunk *chunk_of_others(unsigned owner, unsigned *unit) {
+    for (unsigned bin = 0; bin < UNIT_BINS; bin++) {
+        if (by_unit[bin].first) {
+            struct chunk *chunk = LIST_ENTRY(by_unit[bin].first, struct chunk, by_unit);
+            *unit = lowest_bit(chunk->free_units);
+            owned_free[chunk->whose[*unit]] -= chunk->whose[*unit] == NOBODYS ? 0 : 1;
+            chunk->whose[*unit] = (uint8_t)owner;
+            return chunk;
+        }
+    }
+    return NULL;
+}
+
+/* The chunk is gone: its units are nobody's. */
+static void disown(struct chunk *chunk) {
+    for (unsigned i = 0; i < CHUNK_UNITS; i++) {
+        owned_free[chunk->whose[i]] -= chunk->whose[i] == NOBODYS ? 0 : 1;
+        chunk->whose[i] = NOBODYS;
+    }
+    for (unsigned owner = 0; owner <= SHARED; owner++) {
+        owned_last[owner] = owned_last[owner] == chunk ? NULL : owned_last[owner];
+    }
+}
+
+/* The same as chunk_with_unit where units have owners: one of the class's own, or one that nobody has had. */
+static struct chunk *chunk_with_own_unit(unsigned class_index, unsigned *unit) {
+    unsigned owner = owner_of(class_index);
+    struct chunk *chunk = chunk_of_owner(owner);
+    if (chunk) {
+        *unit = lowest_bit(units_of(chunk, owner));
+        owned_free[owner]--;
+        owned_last[owner] = chunk;
+        return chunk;
+    }
+    /* A process that has met its limit goes on reusing what it has: mapping and unmapping at the limit takes for ever. */
+    chunk = once_refused ? chunk_of_others(owner, unit) : NULL;
+    if (chunk) {
+        return chunk;
+    }
+    chunk = owned_last[NOBODYS];
+    if (chunk == NULL || units_of(chunk, NOBODYS) == 0) {
+        chunk = enter_new();
+        if (chunk == NULL) {
+            once_refused = true;
+            return chunk_of_others(owner, unit);
+        }
+        owned_last[NOBODYS] = chunk;
+    }
+    *unit = lowest_bit(units_of(chunk, NOBODYS));
+    chunk->whose[*unit] = (uint8_t)owner;
+    return chunk;
+}
+
 void *chunk_take_unit(unsigned class_index) {
     lock_take(&chunk_lock, LOCK_CHUNKS);
-    struct chunk *chunk = chunk_with_unit();
+    unsigned unit = 0;
+    struct chunk *chunk = HARDENED_BY(HARDENED_OWN_UNITS) ? chunk_with_own_unit(class_index, &unit) : chunk_with_unit();
     void *info = NULL;
     if (chunk) {
-        unsigned unit = lowest_bit(chunk->free_units);
+        unit = HARDENED_BY(HARDENED_OWN_UNITS) ? unit : lowest_bit(chunk->free_units);
         size_t clean = take(chunk, unit * UNIT_SLICES, UNIT_SLICES);
         fetch_add_relaxed(&page_counters.clean_taken_bytes, clean << SLICE_SHIFT);
         relink(chunk);
@@ -216,6 +308,10 @@ void chunk_give_unit(void *unit_info, unsigned touched, unsigned clean) {
     }
     give(chunk, unit * UNIT_SLICES, UNIT_SLICES);
     relink(chunk);
+    if (HARDENED_BY(HARDENED_OWN_UNITS)) {
+        owned_free[chunk->whose[unit]]++;
+        owned_last[chunk->whose[unit]] = chunk;
+    }
     lock_give(&chunk_lock, LOCK_CHUNKS);
 }
 
@@ -244,7 +340,7 @@ bool chunk_take_dirty(struct chunk **result, unsigned *start, unsigned *count, b
         found = true;
         hand = chunk;
         *result = chunk;
-        *whole = chunk->free_slices == CHUNK_SLICES && !chunk->pinned;
+        *whole = !HARDENED_BY(HARDENED_OWN_UNITS) && chunk->free_slices == CHUNK_SLICES && !chunk->pinned;
         if (*whole) {
             *start = 0;
             *count = CHUNK_SLICES;
@@ -297,6 +393,9 @@ void chunk_forget(struct chunk *chunk) {
     fetch_add_relaxed(&page_counters.purge_calls, 1);
     fetch_sub_relaxed(&page_counters.used_bytes, CHUNK_SIZE);
     fetch_sub_relaxed(&page_counters.chunk_bytes, CHUNK_SIZE);
+    if (HARDENED_BY(HARDENED_OWN_UNITS)) {
+        disown(chunk);
+    }
     chunk->ring_next = spare;
     spare = chunk;
     lock_give(&chunk_lock, LOCK_CHUNKS);

@@ -2,11 +2,12 @@
  * Purpose: 2 MiB chunks of address space and the units of 64 KiB cut from them, one for each slab.
  * Layer: pages. One lock (LOCK_CHUNKS) guards every chunk; it is held while a chunk is mapped, never while used memory goes back.
  *
- *   struct chunk (2240 bytes, out of line, in a metadata page of its own)
+ *   struct chunk (2304 bytes, out of line, in a metadata page of its own)
  *   +--------------------------------------------+
  *   | base, list nodes, counts                   |
  *   | free map: 512 bits, set = free slice       |
  *   | dirty map: 512 bits, set = may be backed   |
+ *   | whose[32]: see below                       |
  *   | unit_info[32]: 64 bytes for whoever uses unit i (the slab layer)
  *   +--------------------------------------------+
  *
@@ -14,6 +15,10 @@
  *   purged (or never used)   1     0    chunk_take_unit; reads as zeros
  *   free and dirty           1     1    chunk_take_unit, purge takes it
  *   in use                   0     x    its owner; x = it may have been backed before it was handed out
+ *
+ * In the hardened build a unit stays with the class it was first taken for (whose; classes above OWN_CLASSES share theirs): an address that
+ * once was a block's can become one of the same size only. Purging leaves the addresses; only malloc_trim and a want of memory unmap
+ * chunks, and only once memory was refused do units change their class.
  *
  * Invariants (chunk_check): free_slices == bits of free; dirty_free == bits of free & dirty; free_units == whole units of free; a chunk is
  * on by_unit[log2 |free_units|] iff it has a free unit.
@@ -24,7 +29,10 @@
 #include "base/list.h"
 #include "pages/run_map.h"
 
-enum { UNIT_INFO_BYTES = 64 };
+#ifndef COLLAM_HARDENED_OWN_CLASSES
+#define COLLAM_HARDENED_OWN_CLASSES 60
+#endif
+enum { UNIT_INFO_BYTES = 64, OWN_CLASSES = COLLAM_HARDENED_OWN_CLASSES };
 
 struct chunk {
     char *base;
@@ -39,6 +47,7 @@ struct chunk {
     bool huge;    /* asks for a huge page */
     struct run_map free;
     struct run_map dirty;
+    uint8_t whose[CHUNK_UNITS]; /* 0: nobody has had the unit yet, or nobody asks */
     ALIGNED(64) unsigned char unit_info[CHUNK_UNITS][UNIT_INFO_BYTES];
 };
 

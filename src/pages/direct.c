@@ -11,6 +11,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "pages/counters.h"
+#include "pages/fence.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
 
@@ -47,7 +48,7 @@ static bool make_room(void) {
         return true;
     }
     size_t bytes = align_up(2 * slot_count * sizeof *slots, platform_page_size());
-    struct mapping *bigger = platform_map(bytes, platform_page_size());
+    struct mapping *bigger = fenced_map(bytes, platform_page_size());
     if (bigger == NULL) {
         return used + 1 < slot_count; /* slower, but right as long as one slot stays free */
     }
@@ -61,7 +62,7 @@ static bool make_room(void) {
         }
     }
     if (old != first_slots) {
-        (void)platform_unmap(old, align_up(old_count * sizeof *old, platform_page_size()));
+        (void)fenced_unmap(old, align_up(old_count * sizeof *old, platform_page_size()));
     }
     return true;
 }

@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "config/geometry.h"
 #include "pages/counters.h"
+#include "pages/fence.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
 
@@ -41,10 +42,10 @@ static void *cut_rest(size_t size, size_t align) {
     void *result = cut(&rest, size, align);
     if (result == NULL) {
         size_t step = META_STEP;
-        char *start = size > META_STEP / 2 ? NULL : platform_map(step, platform_page_size());
+        char *start = size > META_STEP / 2 ? NULL : fenced_map(step, platform_page_size());
         if (start == NULL) {
             step = align_up(size, platform_page_size());
-            start = platform_map(step, platform_page_size());
+            start = fenced_map(step, platform_page_size());
         }
         if (start == NULL) {
             return NULL; /* what is left may still serve a smaller request */

@@ -3,6 +3,7 @@
  * Layer: pages. Written under the chunk lock.
  */
 #include "pages/page_map.h"
+#include "pages/fence.h"
 #include "platform/platform.h"
 
 struct page_map page_map;
@@ -18,7 +19,7 @@ bool page_map_prepare(uintptr_t address, void *memory, bool *used) {
     }
     struct region *region = memory;
     if (region == NULL) {
-        region = platform_map(REGION_BYTES, platform_page_size());
+        region = fenced_map(REGION_BYTES, platform_page_size());
         if (region == NULL) {
             return false;
         }

@@ -9,6 +9,7 @@
 #include "pages/chunk.h"
 #include "pages/counters.h"
 #include "pages/direct.h"
+#include "pages/fence.h"
 #include "pages/limit.h"
 #include "pages/page_map.h"
 #include "pages/span.h"
@@ -92,7 +93,7 @@ static bool purge_run(struct chunk *chunk, unsigned start, unsigned count) {
 /* The chunk is on no list. Its bits go first: once the addresses are free, another thread's next chunk may lie there. */
 static bool unmap(struct chunk *chunk) {
     page_map_clean((uintptr_t)chunk->base);
-    if (!platform_unmap(chunk->base, CHUNK_SIZE)) {
+    if (!fenced_unmap(chunk->base, CHUNK_SIZE)) {
         return false;
     }
     chunk_forget(chunk);

@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "config/geometry.h"
+#include "pages/fence.h"
 #include "pages/meta.h"
 #include "platform/platform.h"
 
@@ -105,7 +106,7 @@ void span_widen_table(void) {
     struct span **old = buckets;
     size_t old_count = bucket_count;
     size_t bytes = align_up(2 * old_count * sizeof(void *), platform_page_size());
-    struct span **wider = platform_map(bytes, platform_page_size());
+    struct span **wider = fenced_map(bytes, platform_page_size());
     if (wider == NULL) {
         return;
     }
@@ -119,7 +120,7 @@ void span_widen_table(void) {
         }
     }
     if (old != first_buckets) {
-        (void)platform_unmap(old, align_up(old_count * sizeof(void *), platform_page_size()));
+        (void)fenced_unmap(old, align_up(old_count * sizeof(void *), platform_page_size()));
     }
 }
 

@@ -2,8 +2,9 @@
  * Purpose: the whole contract with the operating system. The build picks linux/ or fake/.
  * Layer: platform. Never logs, never reads options, never touches errno, never calls a libc function that could allocate.
  *
- * All addresses and sizes given are multiples of platform_page_size() unless said otherwise. A range that is given back or purged may
- * lie in several mappings that touch. Every function may be called from any thread at any time, also before constructors have run.
+ * All addresses and sizes given are multiples of platform_page_size() unless said otherwise. A range that is given back, purged or
+ * protected may lie in several mappings that touch. Every function may be called from any thread at any time, also before constructors have
+ * run.
  */
 #ifndef COLLAM_PLATFORM_PLATFORM_H
 #define COLLAM_PLATFORM_PLATFORM_H

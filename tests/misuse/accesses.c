@@ -181,6 +181,21 @@ void fault_overflow_seen_late_100(void) {
     written_behind(64, LEFT, 100);
 }
 
+void fault_overflow_seen_by_realloc(void) {
+    volatile char *block = choose(64, RIGHT);
+    size_t usable = malloc_usable_size((void *)(uintptr_t)block);
+    expect_access("write", block + usable, "overflow", usable - 64, "%zu bytes behind", 64, block);
+    say(1, "hardened: collam: realloc(%p): overflow, written at %p behind a %zu-byte block\n", (void *)(uintptr_t)block,
+        (void *)(uintptr_t)(block + usable), usable);
+    block[usable] = 1;
+    done_with(realloc((void *)(uintptr_t)block, opaque(60)));
+}
+
+void fault_overflow_of_large(void) {
+    volatile char *block = get(200000);
+    block[malloc_usable_size((void *)(uintptr_t)block)] = 1;
+}
+
 /* --- before the begin ---------------------------------------------------------------------------------------------------- */
 
 static void write_before(size_t size, size_t distance) {
@@ -243,12 +258,20 @@ static void expect_found(const volatile char *block, size_t offset) {
         (const void *)(uintptr_t)(block + offset), malloc_usable_size((void *)(uintptr_t)block));
 }
 
+/* In the hardened build a freed block comes back only after others of its class have been freed. */
+static void drop_others(const volatile char *but) {
+    for (size_t i = 0; i < AROUND; i++)
+        if (all[i] != but)
+            drop(all[i]);
+}
+
 void fault_write_after_free(void) {
     volatile char *block = choose(64, LEFT);
     expect_found(block, 40);
     done_with(block);
     expect_stale("write", block, 40, 64);
     block[40] = 1;
+    drop_others(block);
 }
 
 void fault_read_after_free(void) {
@@ -264,6 +287,7 @@ void fault_write_after_free_first_word(void) {
     done_with(block);
     expect_stale("write", block, 0, 64);
     block[0] = 1;
+    drop_others(block);
 }
 
 void fault_read_after_free_later(void) {

@@ -314,7 +314,10 @@ bool platform_protect(void *address, size_t size, bool accessible) {
     demand_range(start, size, "protect: not whole pages");
     bool refused = fake_refuse(FAKE_PROTECT);
     fake_take();
-    fake_demand(holder(start, size) != NULL, "protect: the range is not mapped");
+    size_t piece;
+    for (size_t done = 0; done < size; done += piece) {
+        (void)next_piece(start + done, size - done, &piece, "protect: the range is not mapped");
+    }
     if (!refused) {
         long protection = accessible ? PROT_READ | PROT_WRITE : PROT_NONE;
         (void)syscall6(SYS_mprotect, (long)start, (long)size, protection, 0, 0, 0);

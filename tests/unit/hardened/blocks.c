@@ -9,6 +9,7 @@
 #include "unit.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 
 static void warn(void) {
@@ -49,9 +50,13 @@ static void an_overrun_is_found_when_the_block_is_freed(void **state) {
     for (size_t i = 0; i < COUNT(sizes); i++) {
         char *block = collam_malloc(sizes[i]);
         size_t usable = collam_usable_size(block);
-        block[usable] = 0; /* the end of a string */
-        collam_free(block);
-        expect("collam: collam_free(%p): overflow, written at %p behind a %zu-byte block; ignored\n", block, block + usable, usable);
+        for (size_t beyond = 0; beyond < 8; beyond += 7) {
+            block[usable + beyond] = (char)(beyond ? ~block[usable + beyond] : 0 /* the end of a string */);
+            collam_free(block);
+            expect("collam: collam_free(%p): overflow, written at %p behind a %zu-byte block; ignored\n", block, block + usable + beyond,
+                   usable);
+            block = collam_malloc(sizes[i]);
+        }
     }
 }
 
@@ -62,8 +67,15 @@ static void a_write_after_free_is_found_when_the_block_is_given_again(void **sta
         char *block = collam_malloc(sizes[i]);
         size_t usable = collam_usable_size(block);
         char *where = block + usable * i / COUNT(sizes);
+        char *others[20];
+        for (size_t n = 0; n < COUNT(others); n++) {
+            others[n] = collam_malloc(sizes[i]);
+        }
         collam_free(block);
         *where = 1;
+        for (size_t n = 0; n < COUNT(others); n++) {
+            collam_free(others[n]);
+        }
         char *again = NULL;
         for (int n = 0; n < 1000 && again != block; n++) {
             again = collam_malloc(sizes[i]);
@@ -102,6 +114,85 @@ static void a_double_free_is_found_wherever_the_block_waits(void **state) {
     assert_string_equal(fake_output(), line);
     pthread_barrier_wait(&barrier);
     pthread_join(thread, NULL);
+}
+
+static _Atomic(char *) offered;
+static _Atomic(unsigned) gone_by;
+
+static void *free_what_is_offered(void *rounds) {
+    for (size_t i = 0; i < *(const size_t *)rounds; i++) {
+        char *block;
+        while ((block = offered) == NULL) {
+            sched_yield();
+        }
+        collam_free(block);
+        offered = NULL;
+        while (gone_by == i) {
+            sched_yield();
+        }
+    }
+    return NULL;
+}
+
+static void of_two_threads_that_free_a_block_at_once_one_is_told(void **state) {
+    (void)state;
+    warn();
+    size_t rounds = 20000;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, free_what_is_offered, &rounds), 0);
+    for (size_t i = 0; i < rounds; i++) {
+        char *block = collam_malloc(200);
+        offered = block;
+        collam_free(block);
+        while (offered != NULL) {
+            sched_yield();
+        }
+        expect("collam: collam_free(%p): double free of a 200-byte block; ignored\n", block, NULL, 0);
+        gone_by++;
+    }
+    pthread_join(thread, NULL);
+}
+
+static void realloc_and_usable_size_look_at_the_end_and_at_blocks_that_wait(void **state) {
+    (void)state;
+    warn();
+    char *block = collam_malloc(200);
+    block[200] = 1;
+    assert_int_equal(collam_usable_size(block), 0);
+    expect("collam: collam_usable_size(%p): overflow, written at %p behind a %zu-byte block; ignored\n", block, block + 200, 200);
+    assert_null(collam_realloc(block, 190));
+    expect("collam: collam_realloc(%p): overflow, written at %p behind a %zu-byte block; ignored\n", block, block + 200, 200);
+    char *freed = collam_malloc(200);
+    pthread_t thread;
+    pthread_barrier_init(&barrier, NULL, 2);
+    assert_int_equal(pthread_create(&thread, NULL, free_and_wait, freed), 0);
+    pthread_barrier_wait(&barrier);
+    assert_int_equal(collam_usable_size(freed), 0);
+    expect("collam: collam_usable_size(%p): double free of a 200-byte block; ignored\n", freed, NULL, 0);
+    assert_null(collam_realloc(freed, 190));
+    expect("collam: collam_realloc(%p, 190): double free of a 200-byte block; ignored\n", freed, NULL, 0);
+    assert_null(collam_realloc(freed, 50000));
+    expect("collam: collam_realloc(%p, 50000): double free of a 200-byte block; ignored\n", freed, NULL, 0);
+    pthread_barrier_wait(&barrier);
+    pthread_join(thread, NULL);
+}
+
+static void calloc_gives_zeros(void **state) {
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < COUNT(sizes); i++) {
+            char *block = collam_calloc(sizes[i], 1);
+            assert_true(unit_all(block, sizes[i], 0));
+            memset(block, round + 1, sizes[i]);
+            char *large = collam_calloc(32761 + sizes[i], 1);
+            assert_true(unit_all(large, 32761 + sizes[i], 0));
+            memset(large, 1, 32761 + sizes[i]);
+            collam_free(large);
+            collam_free(block);
+        }
+        assert_true(option_set(OPTION_perturb, round == 1 ? 0x5a : 0));
+    }
+    assert_string_equal(fake_output(), "");
 }
 
 static void chance_chooses_the_block(void **state) {
@@ -166,6 +257,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(an_overrun_is_found_when_the_block_is_freed),
     cmocka_unit_test(a_write_after_free_is_found_when_the_block_is_given_again),
     cmocka_unit_test(a_double_free_is_found_wherever_the_block_waits),
+    cmocka_unit_test(of_two_threads_that_free_a_block_at_once_one_is_told),
+    cmocka_unit_test(realloc_and_usable_size_look_at_the_end_and_at_blocks_that_wait),
+    cmocka_unit_test(calloc_gives_zeros),
     cmocka_unit_test(chance_chooses_the_block),
     cmocka_unit_test(realloc_keeps_contents),
     cmocka_unit_test(large_blocks_wait_and_a_second_free_is_seen),
