@@ -52,7 +52,9 @@ static unsigned random_below(unsigned limit) {
 
 void *hardened_choose(unsigned class_index) {
     struct heap *heap = thread_heap;
-    uint32_t top = load_relaxed(&heap->top[class_index]);
+    bool kept = size_class_is_marked(class_index) && !heap->watched;
+    magazine_top *place = kept ? &heap->kept[class_index] : &heap->top[class_index];
+    uint32_t top = load_relaxed(place);
     void **newest = top_slot(heap, top);
     void *last = *newest;
     if (UNLIKELY(last == NULL)) {
@@ -64,7 +66,10 @@ void *hardened_choose(unsigned class_index) {
     }
     void *block = *chosen;
     *chosen = last;
-    store_relaxed(&heap->top[class_index], top - TOP_STEP);
+    store_relaxed(place, top - TOP_STEP);
+    if (size_class_is_marked(class_index)) {
+        region_mark(page_map_region((uintptr_t)block), (uintptr_t)block);
+    }
     return block;
 }
 
