@@ -47,6 +47,13 @@ static const bool hardened = COLLAM_HARDENED != 0;
 #define HARDENED_BY(addition) ((COLLAM_HARDENED & (addition)) != 0)
 _Static_assert(!HARDENED_BY(HARDENED_DELAY) || HARDENED_BY(HARDENED_CANARY), "only the canary tells of blocks that wait");
 
+/* See front/fast.h. */
+#ifdef COLLAM_UNCHECKED_FREE
+static const bool checked_free = false;
+#else
+static const bool checked_free = true;
+#endif
+
 #ifdef COLLAM_DEBUG
 static const bool debug_checks = true;
 #else

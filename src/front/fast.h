@@ -22,9 +22,22 @@ ALWAYS_INLINE void *fast_take(unsigned class_index) {
     return block;
 }
 
+/* The same of a marked class. */
+ALWAYS_INLINE void *fast_take_marked(unsigned class_index) {
+    struct heap *heap = thread_heap;
+    uint32_t top = load_relaxed(&heap->top[class_index]);
+    void *block = *top_slot(heap, top);
+    if (UNLIKELY(block == NULL) || UNLIKELY(heap->takes_slowly)) {
+        return NULL;
+    }
+    store_relaxed(&heap->top[class_index], top - TOP_STEP);
+    region_mark(page_map_turned_region(page_map_turned((uintptr_t)block)), (uintptr_t)block);
+    return block;
+}
+
 /* SMALL_TABLE_MAX < size. */
 static NOINLINE void *medium_malloc(size_t size) {
-    void *block = LIKELY(size <= SMALL_MAX) ? fast_take(size_class_medium(size)) : NULL;
+    void *block = LIKELY(size <= SMALL_MAX) ? fast_take_marked(size_class_medium(size)) : NULL;
     return LIKELY(block != NULL) ? block : slow_malloc(size);
 }
 
@@ -49,18 +62,13 @@ ALWAYS_INLINE void *fast_malloc(size_t size) {
 }
 
 /*
- * What is always checked before a block enters a magazine (COLLAM_UNCHECKED_FREE leaves it out, to measure what it costs):
+ * What is always checked before a block enters a magazine (checked_free: COLLAM_UNCHECKED_FREE leaves it out, to measure what it costs):
  * - the address is a multiple of 16, a block begins there, and the block is not free in its slab: its bit in the page map, read without
  *   the lock, cannot change while the caller owns the block;
- * - it is not in this thread's magazine already: it is none of the two blocks freed last in its class, and the memo does not recall it from
- *   a slot in use.
- * What is wrong, or cannot be told here, goes to the slow path, which looks again. docs/SECURITY.md says what can pass.
+ * - of a marked class: it is in no magazine, whichever thread's, by the same bit;
+ * - else it is not in this thread's magazine already: it is none of the two blocks freed last in its class, and the memo does not recall it
+ * from a slot in use. What is wrong, or cannot be told here, goes to the slow path, which looks again. docs/SECURITY.md says what can pass.
  */
-#ifdef COLLAM_UNCHECKED_FREE
-static const bool checked_free = false;
-#else
-static const bool checked_free = true;
-#endif
 
 /* Where the block was put into a magazine last time, if that slot lies below the top's next, which is `now`; else the
  * heap's first word, which is no block. Whether the slot of last time still holds the block is a matter of chance, so no branch may depend
@@ -68,6 +76,13 @@ static const bool checked_free = true;
 ALWAYS_INLINE void *const *slot_of_last_time(struct heap *heap, size_t hash, void *const *now) {
     void *const *then = heap_slot(heap, heap->memo[hash]);
     return then < now ? then : (void *const *)heap;
+}
+
+/* Where the block's bit, which is in this word, is to be cleared. Other classes share the word with more blocks and other threads; for them
+ * it is a word of the heap that is 0 anyway, so that no branch depends on a class, which changes from call to call. */
+ALWAYS_INLINE bitmap_word *mark_of(struct heap *heap, bitmap_word *word, size_t class_index) {
+    bitmap_word *none = &heap->no_mark;
+    return size_class_is_marked((unsigned)class_index) ? word : none;
 }
 
 ALWAYS_INLINE void fast_free(void *block, const char *call) {
@@ -84,7 +99,7 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
         slow_free(block, call);
         return;
     }
-    const bitmap_word *region = page_map_turned_region(turned);
+    bitmap_word *region = page_map_turned_region(turned);
     size_t class_index = region_class(region, address);
     struct heap *heap = thread_heap;
     uint32_t top = load_relaxed(&heap->top[class_index]);
@@ -94,7 +109,9 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
     }
     void **slot = top_slot(heap, top);
     if (checked_free) {
-        if (UNLIKELY(!region_is_out(region, address)) || UNLIKELY(slot[-1] == block) || UNLIKELY(slot[-2] == block)) {
+        bitmap_word *word = region_word(region, address);
+        FORGET(word); /* or its two parts would be kept, in a register each */
+        if (UNLIKELY(!(load_relaxed(word) >> turned % 64 & 1)) || UNLIKELY(slot[-1] == block) || UNLIKELY(slot[-2] == block)) {
             slow_free(block, call);
             return;
         }
@@ -105,6 +122,7 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
         }
         FORGET(hash);
         heap->memo[hash] = (uint16_t)top;
+        store_relaxed(mark_of(heap, word, class_index), 0);
     }
     *slot = block;
     FORGET(class_index);

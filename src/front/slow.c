@@ -63,6 +63,9 @@ void *front_take_class(unsigned class_index) {
     if (UNLIKELY(heap && heap->watched)) {
         count_allocation(heap);
     }
+    if (size_class_is_marked(class_index)) {
+        region_mark(page_map_region((uintptr_t)block), (uintptr_t)block);
+    }
     return block;
 }
 
@@ -163,31 +166,48 @@ void *front_take_special(size_t size, size_t align, bool *zeroed) {
 
 void *front_hardened(size_t size, size_t align) {
     unsigned class_index = size_class_for(size, align);
-    void *block = class_index ? hardened_take(class_index) : NULL;
+    bool special = UNLIKELY(load_relaxed(&front_special));
+    void *block = class_index && !(special && !sampled_passes()) ? hardened_take(class_index) : NULL;
     if (LIKELY(block != NULL)) {
+        if (special) {
+            sampled_count();
+        }
         return block;
     }
     bool zeroed = false;
-    bool special = UNLIKELY(load_relaxed(&front_special));
     block = special ? front_take_special(size, align, &zeroed) : front_take_aligned(size, align, &zeroed);
-    if (special && class_index && !thread_heap->watched) {
-        sampled_skip(heap_ready(thread_heap, class_index));
-    }
     if (block) {
         front_perturb_new(block, size);
     }
     return block;
 }
 
-void *slow_malloc(size_t size) {
+/* What the fast path would have done, and counted. NULL when there is more to do, or when it is this one's turn to be guarded. */
+ALWAYS_INLINE void *take_counted(size_t size) {
+    struct heap *heap = thread_heap;
+    if (!sampled_passes() || UNLIKELY(size > SMALL_MAX) || UNLIKELY(heap->watched)) {
+        return NULL;
+    }
+    unsigned class_index = size_class_of(size);
+    uint32_t top = load_relaxed(&heap->top[class_index]);
+    void *block = *top_slot(heap, top);
+    if (UNLIKELY(block == NULL)) {
+        return NULL;
+    }
+    store_relaxed(&heap->top[class_index], top - TOP_STEP);
+    if (size_class_is_marked(class_index)) {
+        region_mark(page_map_region((uintptr_t)block), (uintptr_t)block);
+    }
+    sampled_count();
+    return block;
+}
+
+static NOINLINE void *take_slowly(size_t size) {
     bool zeroed = false;
     bool special = UNLIKELY(load_relaxed(&front_special));
     void *block = special ? front_take_special(size, BLOCK_ALIGN, &zeroed) : take(size, &zeroed);
     if (block) {
         front_perturb_new(block, size);
-    }
-    if (special && size <= SMALL_MAX && !thread_heap->watched) {
-        sampled_skip(heap_ready(thread_heap, size_class_of(size)));
     }
     return block;
 }
@@ -195,6 +215,17 @@ void *slow_malloc(size_t size) {
 /* A new block of a slab is clear where free ones are, unless somebody wants it otherwise. */
 static bool hardened_gave_zeros(size_t size) {
     return HARDENED_BY(HARDENED_CLEAR) && size <= SMALL_MAX - CANARY_BYTES && option_get(OPTION_perturb) == 0 && !checker_present();
+}
+
+/* Two calls, so that the counted path saves no registers. */
+void *slow_malloc(size_t size) {
+    if (load_relaxed(&front_special)) {
+        void *counted = take_counted(size);
+        if (LIKELY(counted != NULL)) {
+            return counted;
+        }
+    }
+    return take_slowly(size);
 }
 
 void *front_calloc(size_t count, size_t size) {
@@ -215,8 +246,8 @@ void *front_calloc(size_t count, size_t size) {
 static unsigned checked_class(uintptr_t address, bool *bad) {
     const bitmap_word *region = page_map_region(address);
     unsigned class_index = region_class(region, address);
-    *bad = class_index &&
-           (address % BLOCK_ALIGN != 0 || !region_is_out(region, address) || heap_freed_lately(thread_heap, class_index, address));
+    *bad = class_index && (address % BLOCK_ALIGN != 0 || !region_is_out(region, address) ||
+                           (!size_class_is_marked(class_index) && heap_freed_lately(thread_heap, class_index, address)));
     if (hardened && class_index && !*bad) {
         *bad = hardened_was_freed((const void *)address, class_index);
     }
@@ -316,6 +347,10 @@ void slow_free(void *block, const char *call) {
         if (size) {
             checker_freed(block, size, class_index != 0);
         }
+    }
+    if (size_class_is_marked(class_index) && UNLIKELY(!region_unmark(page_map_region((uintptr_t)block), (uintptr_t)block))) {
+        misuse_examine(call, (uintptr_t)block);
+        return;
     }
     if (class_index) {
         free_in_slab(block, class_index, call);
