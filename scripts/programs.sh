@@ -2,10 +2,12 @@
 # Runs real programs on collam, each doing real work with its result checked (tests/programs/*.sh).
 #
 #   scripts/programs.sh [--short] [NAME...]    all programs, or those named; --short is what the tests use
+#   scripts/programs.sh --hardened ...         the same on the hardened build
+#   scripts/programs.sh --guard RATE ...       the same with one allocation in RATE between guard pages (1: every one, while slots last)
 #   scripts/programs.sh --list                 the names
 #   scripts/programs.sh --table [ROUNDS]       five of them on glibc, collam and the packaged peers, as a Markdown table
 #
-# COLLAM_LIB names another library than build/release/libcollam.so; empty means the system's malloc.
+# COLLAM_LIB names another library than build/release/libcollam.so; empty means the system's malloc. COLLAM_OPTIONS reaches all programs.
 # KEEP=1 keeps the working directory of a program that failed.
 set -uo pipefail
 
@@ -17,9 +19,14 @@ names=()
 
 all_names() { find "$programs" -maxdepth 1 -name '*.sh' ! -name lib.sh ! -name table.sh -printf '%f\n' | sed 's/\.sh$//' | sort; }
 
+usage() {
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+}
+
 build_if_missing() {
-    [ -z "${COLLAM_LIB+set}" ] || return 0
-    [ -e "$root/build/release/libcollam.so" ] && return 0
+    local library=${COLLAM_LIB-$root/build/release/libcollam.so}
+    [[ $library == "$root"/build/release/* && ! -e $library ]] || return 0
     (cd "$root" && cmake --preset release && cmake --build --preset release -j "$(nproc)") >&2
 }
 
@@ -28,6 +35,12 @@ while [ $# -gt 0 ]; do
     --short)
         form=--short
         limit=300
+        ;;
+    --hardened) COLLAM_LIB=$root/build/release/libcollam-hardened.so ;;
+    --guard)
+        shift
+        [[ ${1-} =~ ^[1-9][0-9]*$ ]] || usage
+        COLLAM_OPTIONS=${COLLAM_OPTIONS:+$COLLAM_OPTIONS,}guard_rate=$1
         ;;
     --list)
         all_names
@@ -38,10 +51,7 @@ while [ $# -gt 0 ]; do
         "$root/scripts/install-programs.sh" >&2 && build_if_missing && exec "$programs/table.sh" "$@"
         exit 1
         ;;
-    -*)
-        sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
-        exit 2
-        ;;
+    -*) usage ;;
     *) names+=("$1") ;;
     esac
     shift
@@ -49,6 +59,8 @@ done
 
 "$root/scripts/install-programs.sh" >&2 || exit 1
 build_if_missing || exit 1
+[ -z "${COLLAM_LIB+set}" ] || export COLLAM_LIB
+[ -z "${COLLAM_OPTIONS+set}" ] || export COLLAM_OPTIONS
 [ ${#names[@]} -gt 0 ] || mapfile -t names < <(all_names)
 
 # Stopped half-way, it stops the program that is running: `timeout` passes the signal on.

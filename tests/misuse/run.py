@@ -135,6 +135,10 @@ def check_hardened(row, run):
     return None
 
 
+def check_chance(run, warn):
+    return check_caught(run, warn, run.expected) if run.errors else check_unnoticed(run)
+
+
 def check_unnoticed(run):
     if run.status != 0 or run.errors or not (run.survived or run.twice):
         return f"status {run.status}, {run.errors[:1]}: it is listed as not noticed"
@@ -155,6 +159,8 @@ def check(options):
             result["hardened"] = check_hardened(row, Run(options.misuse, row[0], options.hardened))
         if row[1] == "caught":
             return {**result, "abort": check_caught(abort, False, abort.expected), "warn": check_caught(warn, True, warn.expected)}
+        if row[1] == "chance":
+            return {**result, "abort": check_chance(abort, False), "warn": check_chance(warn, True)}
         return {**result, "abort": check_unnoticed(abort), "warn": check_unnoticed(warn)}
 
     with ThreadPoolExecutor(2) as pool:
