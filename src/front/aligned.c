@@ -14,7 +14,7 @@ void *front_aligned(size_t align, size_t size) {
         return front_hardened(size, align);
     }
     unsigned class_index = align <= SLICE_SIZE && size <= SMALL_MAX ? size_class_aligned(size, align) : 0;
-    void *block = class_index ? fast_take(class_index) : NULL;
+    void *block = class_index == 0 ? NULL : size_class_is_marked(class_index) ? fast_take_marked(class_index) : fast_take(class_index);
     if (LIKELY(block != NULL)) {
         return block;
     }

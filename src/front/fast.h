@@ -22,9 +22,22 @@ ALWAYS_INLINE void *fast_take(unsigned class_index) {
     return block;
 }
 
+/* The same of a marked class. */
+ALWAYS_INLINE void *fast_take_marked(unsigned class_index) {
+    struct heap *heap = thread_heap;
+    uint32_t top = load_relaxed(&heap->kept[class_index]);
+    void *block = *top_slot(heap, top);
+    if (UNLIKELY(block == NULL) || UNLIKELY(heap->watched)) {
+        return NULL;
+    }
+    store_relaxed(&heap->kept[class_index], top - TOP_STEP);
+    region_mark(page_map_turned_region(page_map_turned((uintptr_t)block)), (uintptr_t)block);
+    return block;
+}
+
 /* SMALL_TABLE_MAX < size. */
 static NOINLINE void *medium_malloc(size_t size) {
-    void *block = LIKELY(size <= SMALL_MAX) ? fast_take(size_class_medium(size)) : NULL;
+    void *block = LIKELY(size <= SMALL_MAX) ? fast_take_marked(size_class_medium(size)) : NULL;
     return LIKELY(block != NULL) ? block : slow_malloc(size);
 }
 
@@ -52,9 +65,9 @@ ALWAYS_INLINE void *fast_malloc(size_t size) {
  * What is always checked before a block enters a magazine (COLLAM_UNCHECKED_FREE leaves it out, to measure what it costs):
  * - the address is a multiple of 16, a block begins there, and the block is not free in its slab: its bit in the page map, read without
  *   the lock, cannot change while the caller owns the block;
- * - it is not in this thread's magazine already: it is none of the two blocks freed last in its class, and the memo does not recall it from
- *   a slot in use.
- * What is wrong, or cannot be told here, goes to the slow path, which looks again. docs/SECURITY.md says what can pass.
+ * - of a marked class: it is in no magazine, whichever thread's, by the same bit. The slow path looks;
+ * - else it is not in this thread's magazine already: it is none of the two blocks freed last in its class, and the memo does not recall it
+ * from a slot in use. What is wrong, or cannot be told here, goes to the slow path, which looks again. docs/SECURITY.md says what can pass.
  */
 #ifdef COLLAM_UNCHECKED_FREE
 static const bool checked_free = false;

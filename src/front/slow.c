@@ -63,6 +63,9 @@ void *front_take_class(unsigned class_index) {
     if (UNLIKELY(heap && heap->watched)) {
         count_allocation(heap);
     }
+    if (size_class_is_marked(class_index)) {
+        region_mark(page_map_region((uintptr_t)block), (uintptr_t)block);
+    }
     return block;
 }
 
@@ -215,8 +218,8 @@ void *front_calloc(size_t count, size_t size) {
 static unsigned checked_class(uintptr_t address, bool *bad) {
     const bitmap_word *region = page_map_region(address);
     unsigned class_index = region_class(region, address);
-    *bad = class_index &&
-           (address % BLOCK_ALIGN != 0 || !region_is_out(region, address) || heap_freed_lately(thread_heap, class_index, address));
+    *bad = class_index && (address % BLOCK_ALIGN != 0 || !region_is_out(region, address) ||
+                           (!size_class_is_marked(class_index) && heap_freed_lately(thread_heap, class_index, address)));
     if (hardened && class_index && !*bad) {
         *bad = hardened_was_freed((const void *)address, class_index);
     }
@@ -290,6 +293,23 @@ static void free_in_slab(void *block, unsigned class_index, const char *call) {
     }
 }
 
+/* What nearly every free of a block above SMALL_TABLE_MAX comes to: its bit is cleared, and it goes into the magazine. False when there is
+ * more to do, or anything is wrong; nothing has been done then. */
+ALWAYS_INLINE bool free_marked(void *block) {
+    uintptr_t address = (uintptr_t)block;
+    bitmap_word *region = page_map_region(address);
+    unsigned class_index = region_class(region, address);
+    struct heap *heap = thread_heap;
+    uint32_t top = load_relaxed(&heap->kept[class_index]);
+    if (!size_class_is_marked(class_index) || UNLIKELY(top_is_full(top)) || UNLIKELY(heap->watched) || UNLIKELY(checker_present()) ||
+        UNLIKELY(address % BLOCK_ALIGN != 0) || UNLIKELY(!region_unmark(region, address))) {
+        return false;
+    }
+    *top_slot(heap, top + TOP_STEP) = block;
+    store_relaxed(&heap->kept[class_index], top + TOP_STEP);
+    return true;
+}
+
 /* The report comes after the block is gone, so that it can tell where both calls were made. */
 static bool give_guarded(uintptr_t address, const char *call) {
     struct misuse misuse = {.call = call, .address = address, .block = address, .block_size = guarded_size(address)};
@@ -302,7 +322,7 @@ static bool give_guarded(uintptr_t address, const char *call) {
 }
 
 void slow_free(void *block, const char *call) {
-    if (block == NULL) {
+    if (block == NULL || free_marked(block)) {
         return;
     }
     bool bad;
@@ -316,6 +336,10 @@ void slow_free(void *block, const char *call) {
         if (size) {
             checker_freed(block, size, class_index != 0);
         }
+    }
+    if (size_class_is_marked(class_index) && UNLIKELY(!region_unmark(page_map_region((uintptr_t)block), (uintptr_t)block))) {
+        misuse_examine(call, (uintptr_t)block);
+        return;
     }
     if (class_index) {
         free_in_slab(block, class_index, call);

@@ -266,7 +266,7 @@ void heap_watch(void) {
     if (heap == &no_heap || heap->watched) {
         return;
     }
-    for (unsigned c = 0; c < CLASS_TABLE; c++) {
+    for (unsigned c = 0; c < CLASS_MARKED; c++) {
         store_relaxed(&heap->kept[c], load_relaxed(&heap->top[c]));
         store_relaxed(&heap->top[c], TOP_OF_NOTHING);
     }

@@ -15,7 +15,8 @@
  * Neither path compares with a limit or loads one, so magazines can have any size and lie anywhere: they start with 2 or 6 slots and double
  * while they run over or under, in an arena behind the heap. The top of a class without a magazine is one that is empty and full at once;
  * so are those of class 0 (no slab: NULL, large, direct, foreign) and of every class of a heap that is watched: then each call takes the
- * slow path, where it is counted, and the real tops are in `kept`.
+ * slow path, where it is counted, and the real tops are in `kept`. Those of marked classes are there always: malloc takes from `kept`, and
+ * every free takes the slow path, which clears the block's bit.
  *
  * Invariants (magazines_check): first[-1] == NULL for every magazine; its top leads to the slot of its newest block, or to that NULL, and
  * knows how many blocks still fit; the sum of capacity * size is capacity_bytes.
@@ -42,7 +43,7 @@ struct heap {
     magazine_top top[CLASS_TABLE]; /* (shared) first, so that free finds it without an offset */
     uint8_t class_by_step[CLASS_STEP_MAX + 7];
     uint16_t memo[1 << MEMO_SHIFT];         /* by hash of a block: the slot it was put in last, in bytes from the heap's start */
-    magazine_top kept[CLASS_TABLE];         /* (shared) the real tops while watched */
+    magazine_top kept[CLASS_TABLE];         /* (shared) the real tops while watched, and always of marked classes */
     _Atomic(void **) first[CLASS_TABLE];    /* (shared) start of the magazine; NULL: none yet */
     _Atomic(uint8_t) capacity[CLASS_TABLE]; /* (shared) blocks that fit */
     uint8_t refills[CLASS_TABLE];           /* refills in a row without a flush */

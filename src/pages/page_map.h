@@ -10,7 +10,8 @@
  *       class_of_unit[]  one byte per 64 KiB: 0 = no slab (free, large, direct, foreign), else the size class of the slab that fills it
  *       chunks[512]      descriptor of each 2 MiB chunk, or NULL
  *       out[2^20]        one bit per 16 bytes: set = a block of a slab begins here, and it is out (in the program's hands, or in a
- *                        magazine); clear = no block begins here, or it is free in its slab
+ *                        magazine; of marked classes, in the program's hands); clear = no block begins here, or it is free in its slab
+ *                        (of marked classes, or in a magazine)
  *
  * A region is known by the address of its bits, which its head lies before. A root is their distance from the array of roots, before which
  * lies the head for addresses that have no region: class 0 everywhere, no chunk. So the map is valid as the loader leaves it, without a
@@ -32,6 +33,7 @@
 #include "base/atomic.h"
 #include "base/compiler.h"
 #include "config/geometry.h"
+#include "platform/platform.h"
 
 struct chunk;
 
@@ -126,6 +128,24 @@ ALWAYS_INLINE unsigned region_class(const bitmap_word *region, uintptr_t address
     size_t unit = region_index(address, UNIT_SHIFT);
     FORGET(unit); /* or the head's offset would be added to it, instead of standing in the load */
     return load_relaxed(&region_head(region)->class_of_unit[unit]);
+}
+/* A block of a marked class begins here; it goes to the program. No other block begins in its word, so nobody else writes to that. */
+ALWAYS_INLINE void region_mark(bitmap_word *region, uintptr_t address) {
+    store_relaxed(&region[region_index(address, WORD_SHIFT)], (uint64_t)1 << (address >> GRANULE_SHIFT) % 64);
+}
+/* It comes back. False when it was not out: of several threads that free it at the same moment one is told true. Compared with the whole
+ * word, so that a block freed before, whose unit has become a slab of smaller blocks meanwhile, takes none of their bits along. */
+ALWAYS_INLINE bool region_unmark(bitmap_word *region, uintptr_t address) {
+    uint64_t bit = (uint64_t)1 << (address >> GRANULE_SHIFT) % 64;
+    bitmap_word *word = &region[region_index(address, WORD_SHIFT)];
+    if (!platform_single_threaded()) {
+        return cas_relaxed(word, &bit, 0);
+    }
+    if (UNLIKELY(load_relaxed(word) != bit)) {
+        return false;
+    }
+    store_relaxed(word, 0);
+    return true;
 }
 /* The class at the address is not 0. */
 ALWAYS_INLINE bool region_is_out(const bitmap_word *region, uintptr_t address) {

@@ -59,6 +59,10 @@ static unsigned slices_in_use(const struct slab *slab) {
     return has_few_blocks(slab) ? slices_of_few(slab) : slices_of_many(slab);
 }
 
+static bool is_marked(const struct slab *slab) {
+    return size_class_is_marked(slab_class(slab));
+}
+
 void slab_check(const struct slab *slab) {
     if (!debug_checks) {
         return;
@@ -71,13 +75,15 @@ void slab_check(const struct slab *slab) {
     unsigned granules = class_of(slab)->size / BLOCK_ALIGN;
     for (unsigned i = 0; i < slab->blocks; i++) {
         unsigned at = i * granules;
-        bool is_out = load_relaxed(&slab->out[at / 64]) >> at % 64 & 1;
+        bool bit = load_relaxed(&slab->out[at / 64]) >> at % 64 & 1;
+        bool is_out = is_marked(slab) ? !(slab->few_free >> i & 1) : bit;
+        CHECK(!bit || is_out);
         out += is_out;
         CHECK(!is_out || at + granules <= slab->fresh);
         CHECK(!has_few_blocks(slab) || (slab->few_free >> i & 1) != is_out);
         CHECK(has_few_blocks(slab) || is_out || at / 64 >= slab->hint);
     }
-    CHECK(set == out && slab->free == slab->blocks - out);
+    CHECK((is_marked(slab) || set == out) && slab->free == slab->blocks - out);
     CHECK((slices_in_use(slab) & slab->clean) == 0);
 }
 
@@ -214,13 +220,16 @@ static void claim_few(struct slab *slab, void **end, unsigned count) {
     char *base = slab_base(slab);
     unsigned size = class_of(slab)->size;
     uint64_t free = slab->few_free;
+    bool marked = is_marked(slab);
     unsigned offset = 0;
     for (; count; count--) {
         offset = lowest_bit(free) * size;
         free &= free - 1;
         *--end = base + offset;
-        bitmap_word *word = &slab->out[offset >> WORD_SHIFT];
-        store_relaxed(word, load_relaxed(word) | (uint64_t)1 << (offset >> GRANULE_SHIFT) % 64);
+        if (!marked) { /* else it is set when the block goes to the program */
+            bitmap_word *word = &slab->out[offset >> WORD_SHIFT];
+            store_relaxed(word, load_relaxed(word) | (uint64_t)1 << (offset >> GRANULE_SHIFT) % 64);
+        }
     }
     slab->few_free = free;
     note_fresh(slab, (offset + size) >> GRANULE_SHIFT);
@@ -305,17 +314,39 @@ ALWAYS_INLINE void **put_in_word(bitmap_word *word_of_out, void **next, void *co
     return next;
 }
 
-static void note_few_free(struct slab *slab) {
-    unsigned granules = class_of(slab)->size >> GRANULE_SHIFT;
-    uint64_t free = 0;
-    for (unsigned i = 0; i < slab->blocks; i++) {
-        unsigned at = i * granules;
-        free |= (~load_relaxed(&slab->out[at / 64]) >> at % 64 & 1) << i;
+/* A bit that says otherwise than few_free: another copy of a marked block is in a program's hands. */
+bool slab_put_few(struct slab *slab, uintptr_t address) {
+    unsigned class_index = slab_class(slab);
+    uint64_t scaled = block_scaled(address, class_index);
+    unsigned index = block_index(scaled);
+    if (UNLIKELY(!block_begins(scaled, class_index)) || UNLIKELY(index >= slab->blocks) || UNLIKELY(slab->few_free >> index & 1)) {
+        return false;
     }
-    slab->few_free = free;
+    bitmap_word *word = &slab->out[(address >> WORD_SHIFT) % UNIT_WORDS];
+    if (UNLIKELY((load_relaxed(word) != 0) == size_class_is_marked(class_index))) {
+        return false;
+    }
+    store_relaxed(word, 0);
+    slab->few_free |= (uint64_t)1 << index;
+    slab->free++;
+    return true;
+}
+
+static unsigned put_few(struct slab *slab, void **blocks, unsigned count, void **bad, unsigned *bad_count) {
+    uintptr_t unit = (uintptr_t)*blocks >> UNIT_SHIFT;
+    unsigned done = 0;
+    for (; done < count && (uintptr_t)blocks[done] >> UNIT_SHIFT == unit; done++) {
+        if (UNLIKELY(!slab_put_few(slab, (uintptr_t)blocks[done]))) {
+            bad[(*bad_count)++] = blocks[done];
+        }
+    }
+    return done;
 }
 
 unsigned slab_put(struct slab *slab, void **blocks, unsigned count, void **bad, unsigned *bad_count) {
+    if (has_few_blocks(slab)) {
+        return put_few(slab, blocks, count, bad, bad_count);
+    }
     void **next = blocks;
     void *const *end = blocks + count;
     void **bad_end = bad + *bad_count;
@@ -331,8 +362,5 @@ unsigned slab_put(struct slab *slab, void **blocks, unsigned count, void **bad, 
     slab->hint = (uint8_t)lowest;
     slab->free = (uint16_t)(slab->free + done - (bad_now - *bad_count));
     *bad_count = bad_now;
-    if (has_few_blocks(slab)) {
-        note_few_free(slab);
-    }
     return done;
 }

@@ -7,11 +7,13 @@
  *   | list node | out -> | few_free | counts |      ->  | 1 KiB | 1 KiB | ... 64 words for the unit
  *
  * A block is in exactly one state: free here (bit clear), or out (bit set): in some thread's magazine or in the program's hands.
- * Slabs of at most 64 blocks keep their free blocks in few_free as well, where the lowest is found without a search.
+ * Slabs of at most 64 blocks keep their free blocks in few_free as well, where the lowest is found without a search. In marked classes
+ * few_free alone tells what is free here; the bit is the front's, which sets and clears it, without the lock, as a block goes to the
+ * program and comes back.
  *
- * Invariants (slab_check): free == blocks - set bits; no bit is set but where a block begins; blocks that end beyond `fresh` were never
- * handed out; no block that begins in words before `hint` is free; few_free has the clear bits of the blocks, if there are few;
- * no block that is out lies in a clean slice.
+ * Invariants (slab_check): free == blocks - set bits (of marked classes: set bits of few_free); no bit is set but where a block begins;
+ * blocks that end beyond `fresh` were never handed out; no block that begins in words before `hint` is free; few_free has the clear bits of
+ * the blocks, if there are few; no bit of a free block is set; no block that is out lies in a clean slice.
  */
 #ifndef COLLAM_SLAB_SLAB_H
 #define COLLAM_SLAB_SLAB_H
@@ -73,8 +75,13 @@ unsigned slab_claim(struct slab *slab, void **end, unsigned want);
  * Blocks that are free already, and addresses at which none begins, are moved to bad[*bad_count ...]; `bad` may be the array itself or
  * what lies before it. */
 unsigned slab_put(struct slab *slab, void **blocks, unsigned count, void **bad, unsigned *bad_count);
-/* The same for one block; false when it is bad. */
+/* The same for one block of a slab with few. */
+bool slab_put_few(struct slab *slab, uintptr_t address);
+/* The same for one block of any slab; false when it is bad. */
 ALWAYS_INLINE bool slab_put_one(struct slab *slab, uintptr_t address) {
+    if (slab->blocks <= UNIT_SIZE / FEW_BLOCKS_SIZE) {
+        return slab_put_few(slab, address);
+    }
     unsigned w = (unsigned)(address >> WORD_SHIFT) % UNIT_WORDS;
     uint64_t bit = (uint64_t)1 << (address >> GRANULE_SHIFT) % 64;
     uint64_t word = load_relaxed(&slab->out[w]);
@@ -84,9 +91,6 @@ ALWAYS_INLINE bool slab_put_one(struct slab *slab, uintptr_t address) {
     store_relaxed(&slab->out[w], word & ~bit);
     slab->hint = (uint8_t)(w < slab->hint ? w : slab->hint);
     slab->free++;
-    if (slab->blocks <= UNIT_SIZE / FEW_BLOCKS_SIZE) {
-        slab->few_free |= (uint64_t)1 << block_index((address % UNIT_SIZE) * class_reciprocal[slab_class(slab)]);
-    }
     return true;
 }
 

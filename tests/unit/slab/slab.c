@@ -25,9 +25,15 @@ static bool put(struct slab *slab, unsigned index) {
     return bad_count == 0;
 }
 
+/* By what tells the slab; the bit of a block of a marked class is not the slab's. */
 static bool is_out(const struct slab *slab, unsigned index) {
     uintptr_t block = (uintptr_t)slab_base(slab) + (size_t)index * size_classes[slab_class(slab)].size;
-    return region_is_out(page_map_region(block), block);
+    bool bit = region_is_out(page_map_region(block), block);
+    if (size_class_is_marked(slab_class(slab))) {
+        assert_false(bit);
+        return !(slab->few_free >> index & 1);
+    }
+    return bit;
 }
 
 /* In the order in which a magazine hands out. */
@@ -196,6 +202,40 @@ static void puts_back_what_lies_in_its_unit(void **state) {
     assert_ptr_equal(again[2], mine[7]);
 }
 
+/* The front marks a block that a program has. */
+static void a_marked_block_that_is_in_use_is_not_taken_back(void **state) {
+    (void)state;
+    for (unsigned c = CLASS_MARKED; c < CLASS_COUNT; c++) {
+        struct slab *slab = slab_create(c, 0);
+        void *out[2];
+        assert_int_equal(claim(slab, out, 2), 2);
+        bitmap_word *region = page_map_region((uintptr_t)out[1]);
+        assert_false(region_unmark(region, (uintptr_t)out[1]));
+        region_mark(region, (uintptr_t)out[1]);
+        assert_true(region_is_out(region, (uintptr_t)out[1]));
+        assert_false(region_is_out(region, (uintptr_t)out[0]));
+        slab_check(slab);
+        assert_false(put(slab, 1));
+        assert_false(region_unmark(region, (uintptr_t)out[1] + BLOCK_ALIGN));
+        assert_true(region_unmark(region, (uintptr_t)out[1]));
+        assert_false(region_unmark(region, (uintptr_t)out[1]));
+        assert_true(put(slab, 1) && put(slab, 0) && !put(slab, 0));
+        char *inside = slab_base(slab) + BLOCK_ALIGN;
+        assert_false(slab_put_few(slab, (uintptr_t)inside));
+        assert_int_equal(slab->free, slab->blocks);
+        slab_destroy(slab);
+    }
+}
+
+/* A block of a marked class stands alone in its word, and the classes below have no room for that. */
+static void marked_classes_have_a_word_for_each_block(void **state) {
+    (void)state;
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        assert_int_equal(size_class_is_marked(c), size_classes[c].size > SMALL_TABLE_MAX);
+    }
+    assert_true(SMALL_TABLE_MAX >= 64 * BLOCK_ALIGN);
+}
+
 static void only_blocks_handed_out_count_as_dirty(void **state) {
     (void)state;
     dirty_after(1, 0, 0);
@@ -331,6 +371,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(follow_models),
     cmocka_unit_test(leaves_nothing_behind),
     cmocka_unit_test(puts_back_what_lies_in_its_unit),
+    cmocka_unit_test(a_marked_block_that_is_in_use_is_not_taken_back),
+    cmocka_unit_test(marked_classes_have_a_word_for_each_block),
     cmocka_unit_test(only_blocks_handed_out_count_as_dirty),
     cmocka_unit_test(dirty_in_whole_pages),
     cmocka_unit_test(dirty_in_pages_of_64_kib),
