@@ -1,9 +1,9 @@
 /*
- * Fork: src/api/start.c (before_fork, after_fork), src/platform/lock.c (lock_fork_begin, lock_fork_end, lock_fork_take,
+ * Fork: src/api/fork.c (before_fork, after_fork), src/platform/lock.c (lock_fork_begin, lock_fork_end, lock_fork_take,
  * lock_fork_give, holds_all in lock_take, lock_try, lock_give), and *_fork_take, *_fork_give of the layers.
  *
- * Locks by rank: heaps, two bins, chunks, direct, meta. Two threads go bin -> chunks -> meta (a slab is made), heaps -> meta (a heap
- * is made), or direct; each data set is half changed between two steps under its lock. The second thread does so while it holds a
+ * Locks by rank: heaps, two bins, chunks, spans, direct, meta, guarded, quarantine. Two threads go bin -> chunks -> meta (a slab is made),
+ * heaps -> meta (a heap is made), spans -> meta (a span is taken), or to direct, guarded or quarantine alone; each data set is half changed between two steps under its lock. The second thread does so while it holds a
  * lock of the program. The third forks; another library's handlers, registered after ours, take that lock before ours in the parent
  * and give it after ours; a library that registered before us allocates in its handlers, while every lock of ours is held.
  * The child is a copy of all lock words and data at the moment of fork, with one thread.
@@ -14,6 +14,7 @@
  *
  * Case: right
  * Case: broken -DDIRECT_FORGOTTEN "assertion violated"   one lock is not taken: its data may be half changed in the child
+ * Case: broken -DSPANS_FORGOTTEN "assertion violated"    another one, which others are taken under
  * Case: broken -DWRONG_ORDER "invalid end state"         chunks before the bins: against the rank order
  * Case: broken -DOURS_FIRST "invalid end state"          our locks are taken before another library's: see CONCURRENCY.md
  * Case: broken -DNOT_HELD_BY_ALL "invalid end state"     the forking thread waits for itself
@@ -24,9 +25,12 @@
 #define BIN0 1
 #define BIN1 2
 #define CHUNKS 3
-#define DIRECT 4
-#define META 5
-#define LOCKS 6
+#define SPANS 4
+#define DIRECT 5
+#define META 6
+#define GUARDED 7
+#define QUARANTINE 8
+#define LOCKS 9
 #define FORKER 9
 
 byte word[LOCKS];   /* 0 free, else 1 + thread */
@@ -59,7 +63,10 @@ inline call() {
     :: make_slab(BIN0)
     :: make_slab(BIN1)
     :: lock(HEAPS); half[HEAPS] = true; lock(META); change(META); unlock(META); half[HEAPS] = false; unlock(HEAPS)
+    :: lock(SPANS); half[SPANS] = true; lock(META); change(META); unlock(META); half[SPANS] = false; unlock(SPANS)
     :: lock(DIRECT); change(DIRECT); unlock(DIRECT)
+    :: lock(GUARDED); change(GUARDED); unlock(GUARDED)
+    :: lock(QUARANTINE); change(QUARANTINE); unlock(QUARANTINE)
     fi
 }
 
@@ -107,33 +114,38 @@ inline before_fork() {
 #else
     fork_take(BIN0); fork_take(BIN1); fork_take(CHUNKS);
 #endif
+#ifndef SPANS_FORGOTTEN
+    fork_take(SPANS);
+#endif
 #ifndef DIRECT_FORGOTTEN
     fork_take(DIRECT);
 #endif
-    fork_take(META);
+    fork_take(META); fork_take(GUARDED); fork_take(QUARANTINE);
     holds_all = true;
 }
 
 inline give_all() {
-    word[META] = 0; word[DIRECT] = 0; word[CHUNKS] = 0; word[BIN1] = 0; word[BIN0] = 0; word[HEAPS] = 0
+    word[QUARANTINE] = 0; word[GUARDED] = 0; word[META] = 0; word[DIRECT] = 0; word[SPANS] = 0; word[CHUNKS] = 0; word[BIN1] = 0; word[BIN0] = 0; word[HEAPS] = 0
 }
 
 inline child_run() {
     d_step {
-        child[META] = 0; child[DIRECT] = 0; child[CHUNKS] = 0; child[BIN1] = 0;
+        child[QUARANTINE] = 0; child[GUARDED] = 0; child[META] = 0; child[DIRECT] = 0; child[SPANS] = 0; child[CHUNKS] = 0; child[BIN1] = 0;
 #ifndef CHILD_KEEPS
         child[BIN0] = 0;
 #endif
         child[HEAPS] = 0;
-        assert(child[0] == 0 && child[1] == 0 && child[2] == 0 && child[3] == 0 && child[4] == 0 && child[5] == 0);
-        assert(!child_half[0] && !child_half[1] && !child_half[2] && !child_half[3] && !child_half[4] && !child_half[5])
+        assert(child[0] == 0 && child[1] == 0 && child[2] == 0 && child[3] == 0 && child[4] == 0 && child[5] == 0 && child[6] == 0 &&
+               child[7] == 0 && child[8] == 0);
+        assert(!child_half[0] && !child_half[1] && !child_half[2] && !child_half[3] && !child_half[4] && !child_half[5] &&
+               !child_half[6] && !child_half[7] && !child_half[8])
     }
 }
 
 inline copy(l) {
     child[l] = word[l];
     child_half[l] = half[l];
-#ifndef DIRECT_FORGOTTEN
+#if !defined(DIRECT_FORGOTTEN) && !defined(SPANS_FORGOTTEN)
     assert(word[l] == me);
 #endif
     assert(!half[l])
@@ -149,7 +161,7 @@ active proctype forker() {
     before_fork();
 #endif
     call_in_handler();
-    atomic { copy(HEAPS); copy(BIN0); copy(BIN1); copy(CHUNKS); copy(DIRECT); copy(META) }
+    atomic { copy(HEAPS); copy(BIN0); copy(BIN1); copy(CHUNKS); copy(SPANS); copy(DIRECT); copy(META); copy(GUARDED); copy(QUARANTINE) }
     child_run();
     call_in_handler();
     holds_all = false;
@@ -161,5 +173,6 @@ active proctype forker() {
 init {
     atomic { run thread(1); run thread(2) }
     finished == 3;
-    assert(word[0] == 0 && word[1] == 0 && word[2] == 0 && word[3] == 0 && word[4] == 0 && word[5] == 0);
+    assert(word[0] == 0 && word[1] == 0 && word[2] == 0 && word[3] == 0 && word[4] == 0 && word[5] == 0 && word[6] == 0 && word[7] == 0 &&
+           word[8] == 0);
 }

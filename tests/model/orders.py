@@ -8,9 +8,12 @@ Hur, Dreyer, "Repairing Sequential Consistency in C/C++11", 2017, without fences
   atomicity      nothing comes between the write a read-modify-write reads and its own
   no thin air    sequenced-before and reads-from together have no cycle
 The right orders must allow neither a data race on plain memory nor the forbidden result; each weakened variant must allow one.
-docs/CONCURRENCY.md names the functions behind each test.
+docs/CONCURRENCY.md names the functions behind each test. The table there, the source and the tests below are held together: every function
+that acquires or releases has a row, every such row names a test, and every test has a row.
 """
 import itertools
+import pathlib
+import re
 import sys
 
 RELEASES = {"rel", "acq_rel"}
@@ -204,6 +207,43 @@ def slots_agreed(compare=True):
     return ({"shards": 0}, [caller(2, "a"), caller(3, "b")], lambda r: r["a"] == 0 and r["b"] == 0, lambda r: True)
 
 
+def callback_published(publish="rel", find="acq"):
+    return ({"registered": 0, "entry": 0},
+            [store("entry", "na", 1) + store("registered", publish, 1), load("registered", find, "r", 1) + load("entry", "na", "seen")],
+            lambda r: r["seen"] == 0, lambda r: True)
+
+
+def mount_published(publish="rel", find="acq"):
+    """find_group_again: who wins the compare-and-swap writes the mount and publishes its version; others use it if they see that."""
+    unknown, being_written, version = 0, 1, 2
+    return ({"known": unknown, "mount": 0},
+            [cas("known", "rlx", unknown, being_written, "won") + store("mount", "na", 1) + store("known", publish, version),
+             load("known", find, "v", version) + load("mount", "na", "seen")],
+            lambda r: r["won"] == unknown and r["seen"] == 0, lambda r: r["won"] == unknown)
+
+
+def mount_written_once(compare=True):
+    """Of two that find it unknown one writes."""
+    def finder(register):
+        return cas("known", "rlx", 0, 1, register) if compare else load("known", "rlx", register) + store("known", "rlx", 1)
+    return ({"known": 0}, [finder("a"), finder("b")], lambda r: r["a"] == 0 and r["b"] == 0, lambda r: True)
+
+
+def freed_once(compare=True):
+    """region_unmark: of two threads that free one marked block at the same moment one finds the bit set."""
+    def freer(register):
+        return cas("word", "rlx", 1, 0, register) if compare else load("word", "rlx", register) + store("word", "rlx", 0)
+    return ({"word": 1}, [freer("a"), freer("b")], lambda r: r["a"] == 1 and r["b"] == 1, lambda r: True)
+
+
+def marked_again(handed="rel"):
+    """region_mark, a hand-over, region_unmark by the other thread and a hand-over back: the bit is then seen clear, for good."""
+    return ({"word": 0, "there": 0, "back": 0},
+            [store("word", "rlx", 1) + store("there", "rel", 1) + load("back", "acq", "b", 1) + load("word", "rlx", "seen"),
+             load("there", "acq", "t", 1) + cas("word", "rlx", 1, 0, "got") + store("back", handed, 1)],
+            lambda r: r["got"] != 1 or r["seen"] != 0, lambda r: True)
+
+
 TESTS = [
     (lock_handover, [{"give": "rlx"}, {"take": "rlx"}]),
     (lock_waited, [{"give": "rlx"}, {"take": "rlx"}]),
@@ -213,7 +253,50 @@ TESTS = [
     (owner_confirmed, [{"give": "rlx"}]),
     (free_of_own_block, [{"handed": "rlx"}]),
     (slots_agreed, [{"compare": False}]),
+    (callback_published, [{"publish": "rlx"}, {"find": "rlx"}]),
+    (mount_published, [{"publish": "rlx"}, {"find": "rlx"}]),
+    (mount_written_once, [{"compare": False}]),
+    (freed_once, [{"compare": False}]),
+    (marked_again, [{"handed": "rlx"}]),
 ]
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ORDERED = re.compile(r"\b(?:store_release|load_acquire|exchange_release|exchange_acquire|cas_acquire)\(")
+FUNCTION = re.compile(r"^[A-Za-z_][^;=]*?\b(\w+)\([^;]*\{$")
+
+
+def ordered_functions():
+    """Functions of the source that acquire or release."""
+    found = set()
+    for path in sorted([*ROOT.glob("src/**/*.[ch]")]):
+        function = None
+        if path.name == "atomic.h" or path.parent.name == "fake":
+            continue
+        for line in path.read_text(encoding="utf-8").splitlines():
+            head = FUNCTION.match(line)
+            function = head[1] if head else function
+            if ORDERED.search(line):
+                found.add(function)
+    return found
+
+
+def compare_with_the_document():
+    """What the table of atomic operations lacks, as sentences."""
+    text = (ROOT / "docs/CONCURRENCY.md").read_text(encoding="utf-8")
+    table = re.search(r"^\| operation \| order.*?\n\n", text, re.M | re.S)[0]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()[2:] if line.startswith("|")]
+    names = {test.__name__ for test, _ in TESTS}
+    checked = {name for row in rows for name in re.findall(r"`(\w+)`", row[3])} if rows else set()
+    functions = {name for row in rows for cell in (row[0], row[2]) for name in re.findall(r"`(\w+)`", cell)}
+    for row in rows:
+        if row[1].startswith(("acquire", "release")) and not (re.search(r"`\w+`", row[3]) or row[3].startswith("the same")):
+            yield f"no test is named for: {row[0]}"
+    for name in sorted(checked - names):
+        yield f"no such test: {name}"
+    for name in sorted(names - checked):
+        yield f"no operation is listed for the test {name}"
+    for name in sorted(ordered_functions() - functions):
+        yield f"{name} acquires or releases and is not listed"
 
 
 def examine(test, weakened):
@@ -236,6 +319,9 @@ def main():
             ok = good > 0 and (bad > 0) == bool(weakened)
             failures += not ok
             print(f"{'ok  ' if ok else 'FAIL'} {test.__name__:20} {str(weakened or 'as in src/'):24} {count} executions, {bad} bad")
+    for sentence in compare_with_the_document():
+        failures += 1
+        print(f"FAIL docs/CONCURRENCY.md: {sentence}")
     return 1 if failures else 0
 
 
