@@ -49,11 +49,11 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
     size_t guard_rate = option_get(OPTION_guard_rate);
     if (guard_rate) {
         sampled_start(guard_rate);
+        heap_count_calls();
         wild_watch();
     }
     store_relaxed(&front_special, checked || guard_rate);
-    bool counted = guard_rate && guard_rate < SAMPLED_EXACT_BELOW;
-    if (checked || counted || option_get(OPTION_stats) || option_get(OPTION_perturb)) {
+    if (checked || option_get(OPTION_stats) || option_get(OPTION_perturb)) {
         (void)heap_of_thread();
         heap_watch();
     }

@@ -14,12 +14,14 @@ void *front_aligned(size_t align, size_t size) {
         return front_hardened(size, align);
     }
     unsigned class_index = align <= SLICE_SIZE && size <= SMALL_MAX ? size_class_aligned(size, align) : 0;
-    void *block = class_index == 0 ? NULL : size_class_is_marked(class_index) ? fast_take_marked(class_index) : fast_take(class_index);
+    bool special = UNLIKELY(load_relaxed(&front_special));
+    void *block = class_index == 0 || special         ? NULL
+                  : size_class_is_marked(class_index) ? fast_take_marked(class_index)
+                                                      : fast_take(class_index);
     if (LIKELY(block != NULL)) {
         return block;
     }
     bool zeroed = false;
-    bool special = UNLIKELY(load_relaxed(&front_special));
     block = special ? front_take_special(size, align, &zeroed) : front_take_aligned(size, align, &zeroed);
     if (block) {
         front_perturb_new(block, size);

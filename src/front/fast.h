@@ -27,7 +27,7 @@ ALWAYS_INLINE void *fast_take_marked(unsigned class_index) {
     struct heap *heap = thread_heap;
     uint32_t top = load_relaxed(&heap->kept[class_index]);
     void *block = *top_slot(heap, top);
-    if (UNLIKELY(block == NULL) || UNLIKELY(heap->watched)) {
+    if (UNLIKELY(block == NULL) || UNLIKELY(heap->takes_slowly)) {
         return NULL;
     }
     store_relaxed(&heap->kept[class_index], top - TOP_STEP);

@@ -9,7 +9,7 @@
 _Atomic(uint32_t) sampled_rate;
 
 static __thread uint64_t random_state __attribute__((tls_model("initial-exec")));
-static __thread uint64_t left __attribute__((tls_model("initial-exec"))); /* allocations until the next guarded one, itself included */
+__thread uint64_t sampled_left __attribute__((tls_model("initial-exec")));
 
 void sampled_start(size_t rate) {
     store_relaxed(&sampled_rate, (uint32_t)rate);
@@ -26,17 +26,11 @@ static uint64_t draw(void) {
 }
 
 void *sampled_take(size_t size, size_t align) {
-    if (left == 0) {
-        left = draw();
+    if (sampled_left == 0) {
+        sampled_left = draw();
     }
-    if (--left > 0) {
+    if (--sampled_left > 0) {
         return NULL;
     }
     return guarded_take(size, align);
-}
-
-void sampled_skip(size_t count) {
-    if (left > 0) {
-        left = left > count ? left - count : 1;
-    }
 }

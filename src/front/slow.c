@@ -166,33 +166,63 @@ void *front_take_special(size_t size, size_t align, bool *zeroed) {
 
 void *front_hardened(size_t size, size_t align) {
     unsigned class_index = size_class_for(size, align);
-    void *block = class_index ? hardened_take(class_index) : NULL;
+    bool special = UNLIKELY(load_relaxed(&front_special));
+    void *block = class_index && !(special && !sampled_passes()) ? hardened_take(class_index) : NULL;
     if (LIKELY(block != NULL)) {
+        if (special) {
+            sampled_count();
+        }
         return block;
     }
     bool zeroed = false;
-    bool special = UNLIKELY(load_relaxed(&front_special));
     block = special ? front_take_special(size, align, &zeroed) : front_take_aligned(size, align, &zeroed);
-    if (special && class_index && !thread_heap->watched) {
-        sampled_skip(heap_ready(thread_heap, class_index));
-    }
     if (block) {
         front_perturb_new(block, size);
     }
     return block;
 }
 
-void *slow_malloc(size_t size) {
+/* What the fast path would have done, and counted. NULL when there is more to do, or when it is this one's turn to be guarded. */
+ALWAYS_INLINE void *take_counted(size_t size) {
+    struct heap *heap = thread_heap;
+    if (!sampled_passes() || UNLIKELY(size > SMALL_MAX) || UNLIKELY(heap->watched)) {
+        return NULL;
+    }
+    unsigned class_index = size_class_of(size);
+    bool marked = size_class_is_marked(class_index);
+    magazine_top *place = marked ? &heap->kept[class_index] : &heap->top[class_index];
+    uint32_t top = load_relaxed(place);
+    void *block = *top_slot(heap, top);
+    if (UNLIKELY(block == NULL)) {
+        return NULL;
+    }
+    store_relaxed(place, top - TOP_STEP);
+    if (marked) {
+        region_mark(page_map_region((uintptr_t)block), (uintptr_t)block);
+    }
+    sampled_count();
+    return block;
+}
+
+static NOINLINE void *take_slowly(size_t size) {
     bool zeroed = false;
     bool special = UNLIKELY(load_relaxed(&front_special));
     void *block = special ? front_take_special(size, BLOCK_ALIGN, &zeroed) : take(size, &zeroed);
     if (block) {
         front_perturb_new(block, size);
     }
-    if (special && size <= SMALL_MAX && !thread_heap->watched) {
-        sampled_skip(heap_ready(thread_heap, size_class_of(size)));
-    }
     return block;
+}
+
+/* Two calls, so that the counted path saves no registers. */
+void *slow_malloc(size_t size) {
+    if (load_relaxed(&front_special)) {
+        void *counted = take_counted(size);
+        if (LIKELY(counted != NULL)) {
+            return counted;
+        }
+    }
+    return take_slowly(size);
 }
 
 /* A new block of a slab is clear where free ones are, unless somebody wants it otherwise. */

@@ -29,6 +29,7 @@ static struct heap *all_heaps;
 static struct heap *idle_heaps;
 static unsigned heaps_made;
 static _Atomic(bool) watch_everybody;    /* relaxed: concerns heaps made afterwards */
+static _Atomic(bool) count_everybody;    /* likewise */
 static _Atomic(unsigned) flush_requests; /* relaxed: who sees a request late obeys it late */
 
 /* Weak: api/fork.c says what happens before start has set another. */
@@ -36,6 +37,14 @@ __attribute__((weak)) void (*heap_arrival_hook)(void);
 
 void heap_set_arrival_hook(void (*hook)(void)) {
     heap_arrival_hook = hook;
+}
+
+/* Class 0 has no magazine, so malloc's fast path finds nothing. */
+static void count_calls(struct heap *heap) {
+    for (unsigned i = 0; i < CLASS_STEP_MAX; i++) {
+        heap->class_by_step[i] = 0;
+    }
+    heap->takes_slowly = true;
 }
 
 static void heap_init(struct heap *heap) {
@@ -61,6 +70,10 @@ static void heap_init(struct heap *heap) {
     heap->active = 0;
     heap->flush_seen = load_relaxed(&flush_requests);
     heap->watched = load_relaxed(&watch_everybody);
+    heap->takes_slowly = heap->watched;
+    if (UNLIKELY(load_relaxed(&count_everybody))) {
+        count_calls(heap);
+    }
 }
 
 static struct heap *heap_new(void) {
@@ -211,10 +224,6 @@ void heap_put(struct heap *heap, unsigned class_index, void *block, const char *
     store_relaxed(place, top);
 }
 
-unsigned heap_ready(struct heap *heap, unsigned class_index) {
-    return held_in(heap, class_index);
-}
-
 void heap_forget_taken(struct heap *heap, unsigned class_index) {
     void **first = first_of(heap, class_index);
     for (unsigned i = held_in(heap, class_index); first && i < capacity_of(heap, class_index); i++) {
@@ -271,6 +280,14 @@ void heap_watch(void) {
         store_relaxed(&heap->top[c], TOP_OF_NOTHING);
     }
     heap->watched = true;
+    heap->takes_slowly = true;
+}
+
+void heap_count_calls(void) {
+    store_relaxed(&count_everybody, true);
+    if (thread_heap != &no_heap) {
+        count_calls(thread_heap);
+    }
 }
 
 size_t heap_blocks_cached(unsigned class_index) {

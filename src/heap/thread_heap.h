@@ -59,6 +59,7 @@ struct heap {
     unsigned hand;       /* the class that was looked at last while the thread only frees */
     unsigned shares;     /* so many times what one heap may cache is what all may cache together */
     bool watched;
+    bool takes_slowly;             /* watched, or its allocations are counted: class_by_step then leads to class 0 only */
     _Atomic(size_t) allocations;   /* (shared) counted while watched */
     _Atomic(size_t) frees;         /* (shared) likewise */
     _Atomic(struct delay *) delay; /* (shared) see heap/delay.h; NULL until the first free, and in builds without it */
@@ -92,8 +93,6 @@ void heap_set_arrival_hook(void (*hook)(void));
 void *heap_take(struct heap *heap, unsigned class_index);
 /* Caches a block that the caller has checked. Blocks found bad while making room are handed to misuse_examine under the name `call`. */
 void heap_put(struct heap *heap, unsigned class_index, void *block, const char *call);
-/* Blocks of the class that the fast path can hand out now. */
-unsigned heap_ready(struct heap *heap, unsigned class_index);
 /* Clears the slots that hold blocks no longer: a search for leaked blocks must not find them there. */
 void heap_forget_taken(struct heap *heap, unsigned class_index);
 /* True when the block waits in the magazine of its class, as far as the memo and the newest slots tell. */
@@ -133,6 +132,9 @@ ALWAYS_INLINE unsigned memo_index(uintptr_t turned) { /* or the address >> GRANU
 
 /* Makes every call of this thread, and of threads that get a heap from now on, take the slow path and be counted. */
 void heap_watch(void);
+
+/* Makes every allocation of this thread, and of threads that get a heap from now on, take the slow path; frees do not. */
+void heap_count_calls(void);
 
 /* Sums over all heaps: blocks of a class in magazines; calls counted while watched. Exact when their threads rest. */
 size_t heap_blocks_cached(unsigned class_index);

@@ -78,7 +78,7 @@ static void options_come_from_the_environment(void **state) {
     ASSERT_HAS(run_child(NULL, NULL), "[misuse 0][shards 0][perturb 0][watched 0]");
     ASSERT_HAS(run_child("", NULL), "[misuse 0][shards 0]");
     ASSERT_HAS(run_child("perturb=7", NULL), "[perturb 7][watched 1]");
-    ASSERT_HAS(run_child("guard_rate=1", NULL), "[watched 1][rate 1][guarded 1][caught 1]");
+    ASSERT_HAS(run_child("guard_rate=1", NULL), "[watched 0][rate 1][guarded 1][caught 1]");
     ASSERT_HAS(run_child("guard_rate=100000", NULL), "[watched 0][rate 100000][guarded 0][caught 1]");
     ASSERT_HAS(run_child(NULL, NULL), "[watched 0][rate 0][guarded 0]");
 }

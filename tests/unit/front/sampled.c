@@ -24,12 +24,66 @@ static void without_a_rate_nothing_is_guarded(void **state) {
     assert_false(is_guarded(collam_aligned_alloc(64, 100)));
 }
 
+/* As start does it. */
+static void guard_at(size_t rate) {
+    sampled_start(rate);
+    heap_count_calls();
+    store_relaxed(&front_special, true);
+}
+
+/* Blocks that are freed at once and taken again from the magazine, of all kinds; a heap that is there before the rate is set. */
+static void recycled_blocks_are_guarded_at_the_rate(void **state) {
+    (void)state;
+    static const size_t sizes[] = {16, 100, 1024, 1025, 4000, 32768 - 64};
+    (void)heap_of_thread();
+    guard_at(50);
+    for (size_t s = 0; s < COUNT(sizes); s++) {
+        unsigned guarded = 0;
+        for (int i = 0; i < 50000; i++) {
+            void *block = i % 4 == 0   ? collam_calloc(1, sizes[s])
+                          : i % 4 == 1 ? collam_aligned_alloc(64, align_up(sizes[s], 64))
+                                       : collam_malloc(sizes[s]);
+            guarded += is_guarded(block);
+            collam_free(block);
+        }
+        assert_in_range(guarded, 900, 1100);
+    }
+}
+
+/* One call in so many, with a rate for which a thread that recycles hardly ever takes the slow path by itself. */
+static void a_high_rate_guards_recycled_blocks_too(void **state) {
+    (void)state;
+    guard_at(5000);
+    unsigned guarded = 0;
+    for (int i = 0; i < 2000000; i++) {
+        void *block = collam_malloc(48);
+        guarded += is_guarded(block);
+        collam_free(block);
+    }
+    assert_in_range(guarded, 320, 480);
+}
+
+/* No block of them is used again. */
+static void fresh_blocks_are_guarded_at_the_rate(void **state) {
+    (void)state;
+    guard_at(1000);
+    unsigned guarded = 0;
+    for (int i = 0; i < 400000; i++) {
+        void *block = collam_malloc(48);
+        if (is_guarded(block)) {
+            guarded++;
+            collam_free(block); /* its slot is wanted again */
+        }
+    }
+    assert_in_range(guarded, 320, 480);
+}
+
+/* While calls are counted for statistics too. */
 static void the_mean_is_the_rate_while_watched(void **state) {
     (void)state;
     (void)heap_of_thread();
     heap_watch();
-    sampled_start(50);
-    store_relaxed(&front_special, true);
+    guard_at(50);
     unsigned guarded = 0;
     for (int i = 0; i < 50000; i++) {
         void *block = collam_malloc(100);
@@ -39,22 +93,7 @@ static void the_mean_is_the_rate_while_watched(void **state) {
     assert_in_range(guarded, 900, 1100);
 }
 
-static void refills_count_for_what_they_bring(void **state) {
-    (void)state;
-    sampled_start(1000);
-    store_relaxed(&front_special, true);
-    unsigned guarded = 0;
-    for (int i = 0; i < 400000; i++) {
-        void *block = collam_malloc(48);
-        if (is_guarded(block)) {
-            guarded++;
-            collam_free(block); /* its slot is wanted again */
-        }
-    }
-    assert_in_range(guarded, 250, 550);
-}
-
-/* Every allocation of this thread, while slots last. */
+/* Every allocation of this thread, while slots last; statistics count. */
 static void guard_all(void) {
     (void)heap_of_thread();
     heap_watch();
@@ -188,7 +227,9 @@ static void without_memory_for_the_pool_all_is_ordinary(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(without_a_rate_nothing_is_guarded),
     cmocka_unit_test(the_mean_is_the_rate_while_watched),
-    cmocka_unit_test(refills_count_for_what_they_bring),
+    cmocka_unit_test(recycled_blocks_are_guarded_at_the_rate),
+    cmocka_unit_test(a_high_rate_guards_recycled_blocks_too),
+    cmocka_unit_test(fresh_blocks_are_guarded_at_the_rate),
     cmocka_unit_test(every_entry_point_takes_guarded_blocks),
     cmocka_unit_test(realloc_moves_and_stays),
     cmocka_unit_test(statistics_know_them),
