@@ -5,6 +5,8 @@
 #include "config/options.h"
 #include "unit.h"
 
+#include <pthread.h>
+
 static unsigned long reports(void) {
     unsigned long count = 0;
     for (const char *line = fake_output(); (line = strchr(line, '\n')) != NULL; line++) {
@@ -120,10 +122,46 @@ static void blocks_of_different_classes_do_not_mix(void **state) {
     }
 }
 
+static void *free_here(void *block) {
+    (void)fast_malloc(2000); /* a heap of its own */
+    fast_free(block, "first");
+    return NULL;
+}
+
+/* The memo has forgotten it, or another thread has freed it. */
+static void a_marked_block_is_known_to_be_free_wherever_it_waits(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_misuse, MISUSE_WARN));
+    unsigned long found = 0;
+    for (unsigned c = CLASS_MARKED; c < CLASS_COUNT; c++) {
+        void *stays = fast_malloc(size_classes[c].size);
+        void *block = fast_malloc(size_classes[c].size);
+        void *theirs = fast_malloc(size_classes[c].size);
+        assert_int_equal(fast_class(block), c);
+        fast_free(block, "test");
+        memset(thread_heap->memo, 0, sizeof thread_heap->memo);
+        fast_free(block, "test");
+        assert_int_equal(reports(), ++found);
+        assert_int_equal(fast_class(block), 0);
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, free_here, theirs), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        fast_free(theirs, "test");
+        assert_int_equal(reports(), ++found);
+        assert_int_equal(front_usable_size(theirs, "test"), 0);
+        assert_int_equal(reports(), ++found);
+        assert_ptr_equal(fast_malloc(size_classes[c].size), block);
+        assert_int_equal(fast_class(block), c);
+        fast_free(stays, "test");
+        fake_output_clear();
+        found = 0;
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_small_size_comes_from_its_class),   cmocka_unit_test(what_was_freed_last_comes_first),
     cmocka_unit_test(larger_sizes_take_the_slow_path),         cmocka_unit_test(freeing_null_or_first_of_all),
     cmocka_unit_test(double_frees_are_noticed_in_every_class), cmocka_unit_test(every_address_that_begins_no_block_is_noticed),
-    cmocka_unit_test(blocks_of_different_classes_do_not_mix),
+    cmocka_unit_test(blocks_of_different_classes_do_not_mix),  cmocka_unit_test(a_marked_block_is_known_to_be_free_wherever_it_waits),
 };
 UNIT_MAIN(tests)

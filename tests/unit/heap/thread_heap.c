@@ -241,6 +241,29 @@ static void threads_that_come_later_are_watched_too(void **state) {
     assert_true(heap_of_thread()->watched);
 }
 
+static bool finds_no_class(const struct heap *heap) {
+    return heap->takes_slowly && unit_all(heap->class_by_step, CLASS_STEP_MAX, 0);
+}
+
+static void *counts_calls(void *context) {
+    (void)context;
+    struct heap *heap = heap_of_thread();
+    bool counts = finds_no_class(heap);
+    heap_end_of_thread();
+    return counts ? heap : NULL;
+}
+
+static void heaps_that_count_calls_lead_to_no_class(void **state) {
+    (void)state;
+    assert_false(finds_no_class(heap_of_thread()));
+    assert_null(in_thread(counts_calls, NULL));
+    heap_count_calls();
+    assert_true(finds_no_class(thread_heap) && !thread_heap->watched);
+    assert_non_null(in_thread(counts_calls, NULL));
+    heap_watch();
+    assert_true(finds_no_class(thread_heap) && thread_heap->watched);
+}
+
 static void counted_calls_add_up(void **state) {
     (void)state;
     size_t allocations;
@@ -326,6 +349,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_watched_heap_keeps_its_blocks_but_takes_the_slow_path),
     cmocka_unit_test(threads_that_come_later_are_watched_too),
     cmocka_unit_test(counted_calls_add_up),
+    cmocka_unit_test(heaps_that_count_calls_lead_to_no_class),
     cmocka_unit_test(a_heap_outlives_its_thread_and_serves_the_next),
     cmocka_unit_test(heaps_follow_the_processor),
     cmocka_unit_test(without_memory_there_is_no_heap_for_now),
