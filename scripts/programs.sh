@@ -63,6 +63,13 @@ build_if_missing || exit 1
 [ -z "${COLLAM_OPTIONS+set}" ] || export COLLAM_OPTIONS
 [ ${#names[@]} -gt 0 ] || mapfile -t names < <(all_names)
 
+# With a rate of 1 a program maps guard pages at once. Without them the option did not arrive, and nothing would be shown.
+if [[ ${COLLAM_OPTIONS-} == *guard_rate=1 ]] &&
+    ! LD_PRELOAD=${COLLAM_LIB-$root/build/release/libcollam.so} grep -q -- '---p .* 00:00 0 *$' /proc/self/maps; then
+    echo "programs.sh: guard pages are not in force" >&2
+    exit 1
+fi
+
 # Stopped half-way, it stops the program that is running: `timeout` passes the signal on.
 child=
 log=$(mktemp)
