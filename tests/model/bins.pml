@@ -1,6 +1,6 @@
 /*
  * Bins and slabs: src/heap/bin.c (bin_claim, claim_listed, bytes_free, claim_elsewhere, claim_new, bin_put, change_bin, settle,
- * retire_if_spare, bin_trim), src/slab (slab_create, slab_destroy, slab_claim, slab_put, slab_put_one), and of src/pages/chunk.c what lies
+ * retire_if_spare, bin_trim), src/slab (slab_create, slab_destroy, slab_claim, slab_put, slab_put_one, slab_put_few), and of src/pages/chunk.c what lies
  * under them (chunk_take_unit, chunk_give_unit, a chunk that is unmapped and whose descriptor serves another address).
  *
  * Two shards with two classes; two addresses and two descriptors, each one unit of two blocks (a chunk is one unit here, so that
