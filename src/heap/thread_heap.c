@@ -275,9 +275,11 @@ void heap_watch(void) {
     if (heap == &no_heap || heap->watched) {
         return;
     }
-    for (unsigned c = 0; c < CLASS_MARKED; c++) {
-        store_relaxed(&heap->kept[c], load_relaxed(&heap->top[c]));
-        store_relaxed(&heap->top[c], TOP_OF_NOTHING);
+    for (unsigned c = 0; c < CLASS_TABLE; c++) {
+        if (!size_class_is_marked(c)) {
+            store_relaxed(&heap->kept[c], load_relaxed(&heap->top[c]));
+            store_relaxed(&heap->top[c], TOP_OF_NOTHING);
+        }
     }
     heap->watched = true;
     heap->takes_slowly = true;

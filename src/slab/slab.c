@@ -323,10 +323,13 @@ bool slab_put_few(struct slab *slab, uintptr_t address) {
         return false;
     }
     bitmap_word *word = &slab->out[(address >> WORD_SHIFT) % UNIT_WORDS];
-    if (UNLIKELY((load_relaxed(word) != 0) == size_class_is_marked(class_index))) {
+    bool bit = load_relaxed(word) != 0;
+    if (UNLIKELY(bit == size_class_is_marked(class_index))) {
         return false;
     }
-    store_relaxed(word, 0);
+    if (bit) {
+        store_relaxed(word, 0);
+    }
     slab->few_free |= (uint64_t)1 << index;
     slab->free++;
     return true;
