@@ -24,8 +24,8 @@ struct size_class {
 /* Classes of at least this size have at most one block in each word of the page map's bits, and at most 64 in a slab. */
 enum { FEW_BLOCKS_SIZE = 64 * BLOCK_ALIGN };
 
-/* Marked classes, those above SMALL_TABLE_MAX: the bit of a block is set only while a program has it, and clear in magazines too. The hardened
- * build has none: its canaries tell as much of every class. */
+/* Marked classes, those above SMALL_TABLE_MAX: the bit of a block is set only while a program has it, and clear in magazines too. The
+ * hardened build has none: its canaries tell as much of every class. */
 enum { CLASS_MARKED = 33 };
 ALWAYS_INLINE bool size_class_is_marked(unsigned class_index) {
     return !hardened && class_index >= CLASS_MARKED;
