@@ -244,6 +244,20 @@ def marked_again(handed="rel"):
             lambda r: r["got"] != 1 or r["seen"] != 0, lambda r: True)
 
 
+def block_cleared(publish="rel", find="acq"):
+    """hardened_retire: the canary goes from live (1) to gone (2) by compare-and-swap, the block is cleared, the canary becomes 0."""
+    return ({"canary": 1, "contents": 1},
+            [cas("canary", "rlx", 1, 2, "won") + store("contents", "na", 0) + store("canary", publish, 0),
+             load("canary", find, "c", 0) + load("contents", "na", "seen")],
+            lambda r: r["won"] == 1 and r["seen"] != 0, lambda r: r["won"] == 1)
+
+
+def delay_published(publish="rel", find="acq"):
+    return ({"delay": 0, "ring": 0},
+            [store("ring", "na", 1) + store("delay", publish, 1), load("delay", find, "d", 1) + load("ring", "na", "seen")],
+            lambda r: r["seen"] == 0, lambda r: True)
+
+
 TESTS = [
     (lock_handover, [{"give": "rlx"}, {"take": "rlx"}]),
     (lock_waited, [{"give": "rlx"}, {"take": "rlx"}]),
@@ -258,6 +272,8 @@ TESTS = [
     (mount_written_once, [{"compare": False}]),
     (freed_once, [{"compare": False}]),
     (marked_again, [{"handed": "rlx"}]),
+    (block_cleared, [{"publish": "rlx"}, {"find": "rlx"}]),
+    (delay_published, [{"publish": "rlx"}, {"find": "rlx"}]),
 ]
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
