@@ -229,19 +229,26 @@ def mount_written_once(compare=True):
     return ({"known": 0}, [finder("a"), finder("b")], lambda r: r["a"] == 0 and r["b"] == 0, lambda r: True)
 
 
-def freed_once(compare=True):
-    """region_unmark: of two threads that free one marked block at the same moment one finds the bit set."""
-    def freer(register):
-        return cas("word", "rlx", 1, 0, register) if compare else load("word", "rlx", register) + store("word", "rlx", 0)
-    return ({"word": 1}, [freer("a"), freer("b")], lambda r: r["a"] == 1 and r["b"] == 1, lambda r: True)
-
-
 def marked_again(handed="rel"):
-    """region_mark, a hand-over, region_unmark by the other thread and a hand-over back: the bit is then seen clear, for good."""
+    """region_mark, a hand-over, fast_free by the other thread and a hand-over back: the bit is then seen clear, for good."""
     return ({"word": 0, "there": 0, "back": 0},
             [store("word", "rlx", 1) + store("there", "rel", 1) + load("back", "acq", "b", 1) + load("word", "rlx", "seen"),
-             load("there", "acq", "t", 1) + cas("word", "rlx", 1, 0, "got") + store("back", handed, 1)],
+             load("there", "acq", "t", 1) + load("word", "rlx", "got") + store("word", "rlx", 0) + store("back", handed, 1)],
             lambda r: r["got"] != 1 or r["seen"] != 0, lambda r: True)
+
+
+def block_cleared(publish="rel", find="acq"):
+    """hardened_retire: the canary goes from live (1) to gone (2) by compare-and-swap, the block is cleared, the canary becomes 0."""
+    return ({"canary": 1, "contents": 1},
+            [cas("canary", "rlx", 1, 2, "won") + store("contents", "na", 0) + store("canary", publish, 0),
+             load("canary", find, "c", 0) + load("contents", "na", "seen")],
+            lambda r: r["won"] == 1 and r["seen"] != 0, lambda r: r["won"] == 1)
+
+
+def delay_published(publish="rel", find="acq"):
+    return ({"delay": 0, "ring": 0},
+            [store("ring", "na", 1) + store("delay", publish, 1), load("delay", find, "d", 1) + load("ring", "na", "seen")],
+            lambda r: r["seen"] == 0, lambda r: True)
 
 
 TESTS = [
@@ -256,8 +263,9 @@ TESTS = [
     (callback_published, [{"publish": "rlx"}, {"find": "rlx"}]),
     (mount_published, [{"publish": "rlx"}, {"find": "rlx"}]),
     (mount_written_once, [{"compare": False}]),
-    (freed_once, [{"compare": False}]),
     (marked_again, [{"handed": "rlx"}]),
+    (block_cleared, [{"publish": "rlx"}, {"find": "rlx"}]),
+    (delay_published, [{"publish": "rlx"}, {"find": "rlx"}]),
 ]
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -348,6 +348,8 @@ static void free_pages_of_partly_used_slabs_go_back(void **state) {
         for (unsigned i = 0; i < BLOCKS; i++) {
             memset(block[s][i], 1, 4096);
         }
+        put(CLASS, block[s][0]); /* looks at its bit: from now on the page of the bits is resident */
+        assert_int_equal(claim(&shard, CLASS, block[s], 1), 1);
     }
     assert_false(bin_purge());
     size_t resident = fake_resident_bytes();
