@@ -15,6 +15,7 @@ struct block {
     size_t usable;    /* as the allocator said */
     size_t filled;    /* bytes that hold the pattern: size or usable */
     size_t alignment; /* as asked for; 0 for the entry points that take none */
+    bool by_new;      /* made by operator new: its size may be given to operator delete */
     uint64_t key;
     /* the ordered set is a treap */
     struct block *left, *right;

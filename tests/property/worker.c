@@ -97,8 +97,10 @@ static void *call_plain(struct worker *worker, size_t size, bool *zeroed) {
 #ifndef COLLAM_TESTS_NATIVE
     if (entry == 3)
         return reallocarray(NULL, size, 1);
-    if (entry == 4 && _Znwm && size <= settings.largest)
+    if (entry == 4 && _Znwm && size <= settings.largest) {
+        worker->by_new = true;
         return _Znwm(size);
+    }
 #endif
     return api_malloc(size);
 }
@@ -126,8 +128,10 @@ static void *call_aligned(struct worker *worker, size_t size, size_t *alignment)
         return pvalloc(size);
     case 6:
     case 7:
-        if (_ZnwmSt11align_val_t && size <= settings.largest)
+        if (_ZnwmSt11align_val_t && size <= settings.largest) {
+            worker->by_new = true;
             return _ZnwmSt11align_val_t(size, *alignment);
+        }
         break;
     default:
         break;
@@ -148,9 +152,9 @@ static void call_free(struct worker *worker, struct block *block) {
         free_aligned_sized(block->memory, block->alignment, block->size);
     else if (entry == 4 && _ZdlPv)
         _ZdlPv(block->memory);
-    else if (block->alignment == 0 && entry == 5 && _ZdlPvm)
+    else if (block->alignment == 0 && entry == 5 && _ZdlPvm && block->by_new)
         _ZdlPvm(block->memory, block->size);
-    else if (block->alignment && entry == 6 && _ZdlPvmSt11align_val_t)
+    else if (block->alignment && entry == 6 && _ZdlPvmSt11align_val_t && block->by_new)
         _ZdlPvmSt11align_val_t(block->memory, block->size, block->alignment);
     else
         free(block->memory);
@@ -204,6 +208,7 @@ static void allocate(struct worker *worker, struct block **slot) {
     block->size = absurd ? SIZE_MAX / 2 + 1 + random_below(&worker->random, SIZE_MAX / 2) : draw_size(worker);
     block->alignment = random_below(&worker->random, 8) ? 0 : draw_alignment(worker);
     block->usable = block->filled = 0;
+    worker->by_new = false;
     errno = 0;
     block->memory =
         block->alignment ? call_aligned(worker, opaque(block->size), &block->alignment) : call_plain(worker, opaque(block->size), &zeroed);
@@ -214,6 +219,7 @@ static void allocate(struct worker *worker, struct block **slot) {
     }
     if (absurd)
         wrong(worker, block, "more than PTRDIFF_MAX was given");
+    block->by_new = worker->by_new;
     accept(worker, block, block->alignment, zeroed);
     worker->live += block->usable;
     *slot = block;
@@ -261,6 +267,7 @@ static void resize(struct worker *worker, struct block **slot) {
     check(worker, block, kept);
     block->size = size;
     block->alignment = 0;
+    block->by_new = false;
     accept(worker, block, 0, false);
     worker->live += block->usable;
 }

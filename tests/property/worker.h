@@ -27,6 +27,7 @@ struct worker {
     size_t live;          /* bytes in the table */
     size_t operations;    /* done so far, by all threads that carried this number */
     size_t refused;       /* calls that returned NULL, lawfully */
+    bool by_new;          /* the last block was made by operator new */
     unsigned phase_left, sizes, bias;
     bool finished;
 };
