@@ -10,7 +10,7 @@
 _Static_assert(sizeof(struct slab) == UNIT_INFO_BYTES, "a slab header is a chunk's unit_info");
 _Static_assert(UNIT_SIZE / FEW_BLOCKS_SIZE <= 64, "few blocks fit in one word");
 
-enum { WORTH_A_CALL = UNIT_SLICES / 4 };
+enum { WORTH_IT = 6 }; /* slices of a slab that must be free for their pages to go */
 
 static const struct size_class *class_of(const struct slab *slab) {
     return &size_classes[slab_class(slab)];
@@ -177,7 +177,7 @@ size_t slab_purge_at_rest(struct slab *slab) {
     }
     slab->purged = (uint16_t)out;
     unsigned purgeable = purgeable_slices(slab);
-    return __builtin_popcount(purgeable) < WORTH_A_CALL ? 0 : purge_slices(slab, purgeable);
+    return __builtin_popcount(purgeable) < WORTH_IT ? 0 : purge_slices(slab, purgeable);
 }
 
 void slab_destroy(struct slab *slab) {
