@@ -4,6 +4,7 @@
  */
 #include "config/options.h"
 #include "front/checker.h"
+#include "front/clear.h"
 #include "front/fast.h"
 #include "front/hardened.h"
 #include "front/relief.h"
@@ -228,6 +229,17 @@ void *slow_malloc(size_t size) {
     return take_slowly(size);
 }
 
+/* All but the special ones, which are filled or looked after by others. */
+static void clear_large(char *block, size_t size) {
+    size_t from;
+    size_t to;
+    large_soiled((uintptr_t)block, &from, &to);
+    to = to < size ? to : size;
+    if (from < to) {
+        front_clear(block + from, to - from);
+    }
+}
+
 void *front_calloc(size_t count, size_t size) {
     size_t bytes;
     if (UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) {
@@ -237,7 +249,11 @@ void *front_calloc(size_t count, size_t size) {
     bool special = UNLIKELY(load_relaxed(&front_special));
     void *block = !zeroed ? fast_malloc(bytes) : special ? front_take_special(bytes, BLOCK_ALIGN, &zeroed) : take(bytes, &zeroed);
     if (block && !zeroed && !hardened_gave_zeros(bytes)) {
-        memset(block, 0, bytes);
+        if (bytes > SMALL_MAX && !special) {
+            clear_large(block, bytes);
+        } else {
+            memset(block, 0, bytes);
+        }
     }
     return block;
 }

@@ -55,6 +55,13 @@ void *large_take_growing(size_t size, bool *zeroed) {
     return large_take(size, BLOCK_ALIGN, zeroed);
 }
 
+void large_soiled(uintptr_t address, size_t *from, size_t *to) {
+    if (!span_soiled(address, from, to)) {
+        *from = 0;
+        *to = SIZE_MAX; /* a mapping of its own, or a block inside of another: not known */
+    }
+}
+
 size_t large_size(uintptr_t address) {
     if (page_map_chunk(address)) {
         return 0; /* chunks hold slabs only */

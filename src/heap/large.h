@@ -12,6 +12,9 @@
 void *large_take(size_t size, size_t align, bool *zeroed);
 /* The same for a block that grew, and will perhaps grow on: a big one is a mapping of its own, which grows without being copied. */
 void *large_take_growing(size_t size, bool *zeroed);
+/* Which part of a block that has just been taken was used before, as distances from its start: all else of it reads as zeros. All that
+ * can be, when it is not known. */
+void large_soiled(uintptr_t address, size_t *from, size_t *to);
 /* Usable bytes of the large or direct block that starts at the address; 0 when none does. */
 size_t large_size(uintptr_t address);
 /* False when no such block starts there. Not for blocks with a fence (pages/fence.h). */

@@ -97,33 +97,52 @@ static size_t reach(const struct span *span, bool upwards, size_t missing, size_
     return missing;
 }
 
-/* The dirty span that has the size together with the free spans around it and needs the fewest clean pages for that: with them, in no bin.
- * NULL when none does. *clean: how many bytes of it were clean. */
-static struct span *stretch(size_t size, size_t *clean) {
+/* What a search found: a free span in no bin, how much of it is clean, at least, and between which addresses it is not. */
+struct found {
+    struct span *span;
+    size_t clean;
+    uintptr_t soiled_from;
+    uintptr_t soiled_to;
+};
+
+static struct found found_whole(struct span *span) {
+    uintptr_t end = span->start + span->size;
+    return (struct found){span, span->state == CLEAN ? span->size : 0, span->state == CLEAN ? end : span->start, end};
+}
+
+/* The dirty span that has the size together with the free spans around it and needs the fewest clean pages for that: with them. */
+static struct found stretch(size_t size) {
     struct span *best = NULL;
+    size_t clean = 0;
     unsigned tries = STRETCHED;
     for (struct span *span = span_next_smaller(DIRTY, NULL); span && tries; span = span_next_smaller(DIRTY, span), tries--) {
         if (span->size >= size) { /* one that the search for the best fit did not come to */
             span_remove_from_bin(span);
-            *clean = 0;
-            return span;
+            return found_whole(span);
         }
         size_t needed = 0;
         size_t missing = reach(span, true, size - span->size, &needed);
-        if (reach(span, false, missing, &needed) == 0 && (best == NULL || needed < *clean)) {
+        if (reach(span, false, missing, &needed) == 0 && (best == NULL || needed < clean)) {
             best = span;
-            *clean = needed;
+            clean = needed;
         }
     }
-    if (best) {
-        span_remove_from_bin(best);
-        while (best->size < size) {
-            size_t missing = size - best->size;
-            struct span *next = span_touches(best, best->above) && span_is_free(best->above) ? best->above : best->below;
-            annex(best, next, next->size < missing ? next->size : missing);
-        }
+    if (best == NULL) {
+        return (struct found){0};
     }
-    return best;
+    span_remove_from_bin(best);
+    struct found found = found_whole(best);
+    found.clean = clean;
+    while (best->size < size) {
+        size_t missing = size - best->size;
+        struct span *next = span_touches(best, best->above) && span_is_free(best->above) ? best->above : best->below;
+        bool soils = next->state == DIRTY;
+        bool above = next == best->above;
+        annex(best, next, next->size < missing ? next->size : missing);
+        found.soiled_from = soils && !above ? best->start : found.soiled_from;
+        found.soiled_to = soils && above ? best->start + best->size : found.soiled_to;
+    }
+    return found;
 }
 
 static struct span *place_for(uintptr_t start) {
@@ -157,10 +176,9 @@ static struct span *grow(size_t size) {
     return span;
 }
 
-/* A free span of at least the size, in no bin; NULL when there is no memory. *clean: how many bytes of it are clean, at least. */
-static struct span *find_free(size_t size, bool zeros, size_t *clean) {
+/* A free span of at least the size; none when there is no memory. */
+static struct found find_free(size_t size, bool zeros) {
     struct span *span = NULL;
-    *clean = size;
     if (zeros && size >= ZEROS_MIN) {
         span = span_fit(CLEAN, size);
     } else {
@@ -168,22 +186,20 @@ static struct span *find_free(size_t size, bool zeros, size_t *clean) {
         if (span == NULL && empty_cache()) {
             span = span_fit(DIRTY, size);
         }
-        if (span) {
-            *clean = 0;
-        } else {
-            span = stretch(size, clean);
-            if (span) {
-                return span;
+        if (span == NULL) {
+            struct found stretched = stretch(size);
+            if (stretched.span) {
+                return stretched;
             }
-            *clean = size;
             span = span_fit(CLEAN, size);
         }
     }
-    if (span == NULL) {
-        return grow(size);
+    if (span) {
+        span_remove_from_bin(span);
+    } else {
+        span = grow(size);
     }
-    span_remove_from_bin(span);
-    return span;
+    return span ? found_whole(span) : (struct found){0};
 }
 
 /* Cuts a free span, in no bin, down to the block, and enters what remains. */
@@ -202,14 +218,28 @@ static void cut(struct span *span, size_t size, size_t align) {
     }
 }
 
+static uint16_t in_slices(const struct span *span, uintptr_t address) {
+    uintptr_t distance = address > span->start ? address - span->start : 0;
+    distance = distance < span->size ? distance : span->size;
+    return (uint16_t)(distance >> SLICE_SHIFT);
+}
+
+static void note_soiled(struct span *span, const struct found *found) {
+    span->soiled_from = in_slices(span, found->soiled_from);
+    span->soiled_to = in_slices(span, found->soiled_to);
+}
+
 void *span_take(size_t size, size_t align, bool *zeroed) {
     size_t page = platform_page_size();
     size_t padded = align > page ? size + align - page : size;
-    size_t clean = 0;
+    struct found found = {0};
     lock_take(&span_lock, LOCK_SPANS);
     struct span *span = *zeroed && size >= ZEROS_MIN ? NULL : take_cached(size, align);
-    if (span == NULL && span_have_descriptors()) {
-        span = find_free(padded, *zeroed, &clean);
+    if (span) {
+        found = found_whole(span);
+    } else if (span_have_descriptors()) {
+        found = find_free(padded, *zeroed);
+        span = found.span;
         if (span) {
             cut(span, size, align);
             span_enter_in_table(span);
@@ -219,16 +249,17 @@ void *span_take(size_t size, size_t align, bool *zeroed) {
     if (span) {
         span->state = USED;
         address = (void *)span->start;
+        note_soiled(span, &found);
         span_count(&page_counters.large_bytes, size);
         span_count(&page_counters.large_count, 1);
         if (load_relaxed(&page_counters.large_bytes) > load_relaxed(&page_counters.large_peak_bytes)) {
             store_relaxed(&page_counters.large_peak_bytes, load_relaxed(&page_counters.large_bytes));
         }
         span_widen_table();
-        if (clean) {
-            fetch_add_relaxed(&page_counters.clean_taken_bytes, clean < size ? clean : size);
+        if (found.clean) {
+            fetch_add_relaxed(&page_counters.clean_taken_bytes, found.clean < size ? found.clean : size);
         }
-        *zeroed = clean == padded;
+        *zeroed = span->soiled_from == span->soiled_to;
     }
     lock_give(&span_lock, LOCK_SPANS);
     return address;
@@ -242,6 +273,17 @@ size_t span_size(uintptr_t address) {
     size_t size = span ? span->size : 0;
     lock_give(&span_lock, LOCK_SPANS);
     return size;
+}
+
+bool span_soiled(uintptr_t address, size_t *from, size_t *to) {
+    lock_take(&span_lock, LOCK_SPANS);
+    const struct span *span = span_find_used(address);
+    if (span) {
+        *from = (size_t)span->soiled_from << SLICE_SHIFT;
+        *to = (size_t)span->soiled_to << SLICE_SHIFT;
+    }
+    lock_give(&span_lock, LOCK_SPANS);
+    return span != NULL;
 }
 
 bool span_give(uintptr_t address) {

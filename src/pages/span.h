@@ -25,6 +25,9 @@
 void *span_take(size_t bytes, size_t align, bool *zeroed);
 /* Bytes of the used span that starts at the address, 0 when none does. */
 size_t span_size(uintptr_t address);
+/* Which part of a span that has just been taken was used before: from and to are distances from its start. All else reads as zeros.
+ * False when no used span starts there. */
+bool span_soiled(uintptr_t address, size_t *from, size_t *to);
 /* False when no used span starts there. */
 bool span_give(uintptr_t address);
 /* Changes the length of a used span (bytes as above) without moving it; false when that is not possible, and nothing is changed. */

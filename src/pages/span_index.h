@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "base/list.h"
+#include "config/geometry.h"
 #include "pages/counters.h"
 
 /* See span.h. */
@@ -20,9 +21,12 @@ struct span {
     struct list_node in_bin;
     struct span *next; /* in its bucket of the table; among the unused descriptors */
     enum span_state state;
+    uint16_t soiled_from; /* slices from the start: when it was taken, only what lies between had been used before */
+    uint16_t soiled_to;
 };
 
 _Static_assert(sizeof(struct span) == 64, "one cache line");
+_Static_assert(LARGE_MAX >> SLICE_SHIFT <= UINT16_MAX, "soiled_to");
 
 ALWAYS_INLINE bool span_is_free(const struct span *span) {
     return span->state == CLEAN || span->state == DIRTY;

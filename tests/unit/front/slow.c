@@ -6,6 +6,7 @@
 #include "front/fast.h"
 #include "heap/bin.h"
 #include "pages/counters.h"
+#include "pages/span.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -72,6 +73,39 @@ static void calloc_clears_what_was_used(void **state) {
             assert_true(unit_all(block, size, 0));
             memset(block, 0xcc, front_usable_size(block, "test"));
             slow_free(block, "test");
+        }
+    }
+}
+
+/* Taken and freed in random order, wholly or partly written to, now and then purged: what calloc gives is zero. */
+static void calloc_clears_every_mix_of_used_and_unused(void **state) {
+    (void)state;
+    enum { BLOCKS = 20 };
+    char *blocks[BLOCKS] = {NULL};
+    uint64_t seed = 23;
+    for (int step = 0; step < 2000; step++) {
+        char **block = &blocks[unit_random(&seed) % BLOCKS];
+        size_t size = SMALL_MAX + 1 + unit_random(&seed) % ((size_t)1 << (15 + unit_random(&seed) % 6));
+        if (*block) {
+            slow_free(*block, "test");
+            *block = NULL;
+        } else {
+            *block = unit_random(&seed) % 4 ? front_calloc(1, size) : slow_malloc(size);
+            assert_non_null(*block);
+            size_t written = unit_random(&seed) % (size + 1);
+            memset(*block + size - written, 0xee, written);
+            slow_free(*block, "test");
+            *block = front_calloc(1, size);
+            assert_true(unit_all(*block, size, 0));
+            (*block)[unit_random(&seed) % size] = 1;
+        }
+        if (step % 50 == 0) {
+            (void)span_purge((size_t)1 << 18, 0);
+        }
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        if (blocks[i]) {
+            slow_free(blocks[i], "test");
         }
     }
 }
@@ -282,6 +316,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_size_has_its_usable_bytes),
     cmocka_unit_test(impossible_sizes),
     cmocka_unit_test(calloc_clears_what_was_used),
+    cmocka_unit_test(calloc_clears_every_mix_of_used_and_unused),
     cmocka_unit_test(calloc_does_not_touch_fresh_pages),
     cmocka_unit_test(memory_of_one_size_serves_another_when_there_is_no_more),
     cmocka_unit_test(what_is_freed_after_memory_ran_out_is_found),

@@ -76,9 +76,14 @@ static void take_one(struct block *block, uint64_t *seed, size_t page) {
     assert_non_null(block->address);
     assert_int_equal((uintptr_t)block->address % align, 0);
     assert_int_equal((uintptr_t)block->address % page, 0);
-    if (zeroed) {
-        assert_true(unit_all(block->address, block->size, 0));
-    }
+    size_t from;
+    size_t to;
+    assert_true(span_soiled((uintptr_t)block->address, &from, &to));
+    assert_true(from <= to && to <= block->size);
+    assert_int_equal(zeroed, from == to);
+    assert_true(unit_all(block->address, from, 0));
+    assert_true(unit_all(block->address + to, block->size - to, 0));
+    assert_false(span_soiled((uintptr_t)block->address + 16, &from, &to));
     block->mark = (unsigned char)(1 + unit_random(seed) % 255);
     write_marks(block);
 }
