@@ -183,29 +183,43 @@ def latency_histograms(table: Table, row: Row, call: str, width: float = 1060) -
     return str(canvas)
 
 
-def rss_over_time(table: Table, row: Row, width: float = 520, height: float = 360) -> str:
-    colour, emphasis = palette(table), ours(table)
+def _median_curves(table: Table, row: Row, key: str) -> dict[str, list[tuple[float, float]]]:
+    """Each allocator's series, of the sample whose duration is the median one."""
     curves = {}
     for allocator in table.allocators:
-        good = [s for s in table.cell(row, allocator).good if "series.rss" in s.texts]
+        good = [s for s in table.cell(row, allocator).good if key in s.texts]
         if good:
-            # the sample whose duration is the median one
             good.sort(key=lambda s: s.values.get("wall_s", 0.0))
-            curves[allocator.name] = parse_pairs(good[len(good) // 2].texts["series.rss"])
-    if not curves:
-        return ""
-    canvas = Canvas(width, height, f"RSS over time: {row.name}")
+            curves[allocator.name] = parse_pairs(good[len(good) // 2].texts[key])
+    return curves
+
+
+def _over_time(table: Table, row: Row, curves: dict[str, list[tuple[float, float]]], label: str, lowest: float,
+               width: float = 520, height: float = 360) -> str:
+    """The values of the curves (milliseconds, value) over time."""
+    colour, emphasis = palette(table), ours(table)
+    canvas = Canvas(width, height, f"{label} over time: {row.name}")
     canvas.text(20, 22, row.name, 14, weight="600")
     below = canvas.legend(20, 46, {n: colour[n] for n in curves}, width, emphasis)
     # one very slow allocator must not squeeze the others into a corner
     ends = sorted(c[-1][0] for c in curves.values())
     x = Axis(0, min(ends[-1], 2.0 * ends[len(ends) // 2]) / 1000, 70, width - 24)
-    y = Axis(0, max(kib for c in curves.values() for _, kib in c) / 1024 * 1.05, height - 54, below)
-    canvas.frame(x, y, "seconds since start", "RSS, MiB", x_ticks=6)
+    y = Axis(lowest, max(v for c in curves.values() for _, v in c) * 1.05, height - 54, below)
+    canvas.frame(x, y, "seconds", label, x_ticks=6)
     for name in sorted(curves, key=lambda n: n in emphasis):
-        inside = [(x.at(ms / 1000), y.at(kib / 1024)) for ms, kib in curves[name] if ms / 1000 <= x.high and kib > 0]
+        inside = [(x.at(ms / 1000), y.at(value)) for ms, value in curves[name] if ms / 1000 <= x.high and value > 0]
         canvas.path(inside, colour[name], 2.6 if name in emphasis else 1.6, name)
     return str(canvas)
+
+
+def rss_over_time(table: Table, row: Row) -> str:
+    curves = {name: [(ms, kib / 1024) for ms, kib in curve] for name, curve in _median_curves(table, row, "series.rss").items()}
+    return _over_time(table, row, curves, "RSS, MiB", 0) if curves else ""
+
+
+def rss_over_live(table: Table, row: Row) -> str:
+    curves = {name: curve for name, curve in _median_curves(table, row, "series.rss_live").items() if len(curve) > 2}
+    return _over_time(table, row, curves, "RSS / live", 1) if curves else ""
 
 
 def scaling(table: Table, family: str, width: float = 520, height: float = 360) -> str:

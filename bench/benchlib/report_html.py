@@ -116,8 +116,14 @@ def page(table: Table, facts: dict[str, str], mode: str, notes: list[str]) -> st
     if table.of_group("promises"):
         sections.append(_section("promises", "Promises about memory", "Bold: within what collam promises for that figure.",
                                  _table(report_text.promise_lines(table), ours)))
+    if table.of_group("memory"):
+        sections.append(_section("memory", "Memory over time",
+                                 "Bold: within what collam aims at; the curves follow. live: what the program asked for and has not freed.",
+                                 _table(report_text.promise_lines(table, "memory"), ours)))
     sections.append(_section("rss", "RSS over time", "Sampled by the launcher; the run of median duration of each allocator.",
                              _pair(*[plots.rss_over_time(table, r) for r in table.rows if r.series])))
+    sections.append(_section("ratio", "RSS over live memory", "Sampled by the workload itself, its own arrays left out; the same runs.",
+                             _pair(*[plots.rss_over_live(table, r) for r in table.rows])))
     for row in timed:
         sections.append(_section(
             "latency", "Latency", html.escape(row.what),
@@ -127,7 +133,7 @@ def page(table: Table, facts: dict[str, str], mode: str, notes: list[str]) -> st
     if families:
         sections.append(_section("scaling", "Scaling by decades", "Cost of one operation as one argument of a workload grows.",
                                  _pair(*[plots.scaling(table, f) for f in families]), _table(report_text.scaling_lines(table), ours)))
-    every = counted + table.of_group("promises")
+    every = counted + table.of_group("promises", "memory")
     if every:
         sections.append(_section("figures", "All figures", "Medians; the samples themselves are in samples.csv.",
                                  "<details><summary>Show the table</summary>",

@@ -105,9 +105,9 @@ def verdict_lines(table: Table) -> list[str]:
     return lines
 
 
-def promise_lines(table: Table) -> list[str]:
+def promise_lines(table: Table, group: str = "promises") -> list[str]:
     lines = _header(["what a user meets", "figure", "promised"], table.allocators)
-    for row in table.of_group("promises"):
+    for row in table.of_group(group):
         for index, figure in enumerate(row.figures):
             limit = f"<= {figure.limit:g}" if isinstance(figure.limit, (int, float)) else str(figure.limit or "")
             cells = ["" if index else row.name, figure.label + (f", {figure.unit}" if figure.unit else ""), limit]
@@ -183,9 +183,11 @@ def markdown(table: Table, facts: dict[str, str], mode: str, notes: list[str]) -
             parts += ["", f"## {title}: memory", "", *ratio_lines(table, rows, "memory")]
     if table.of_group("promises"):
         parts += ["", "## Promises about memory", "", "Bold: within what collam promises.", "", *promise_lines(table)]
+    if table.of_group("memory"):
+        parts += ["", "## Memory over time", "", "Bold: within what collam aims at.", "", *promise_lines(table, "memory")]
     if table.of_group("scaling"):
         parts += ["", "## Scaling", "", *scaling_lines(table)]
     parts += ["", "## Latency", *latency_lines(table)] if any(r.histogram for r in table.rows) else []
     if counted:
-        parts += ["", "## All figures", "", *absolute_lines(table, counted + table.of_group("promises"))]
+        parts += ["", "## All figures", "", *absolute_lines(table, counted + table.of_group("promises", "memory"))]
     return "\n".join(parts) + "\n"

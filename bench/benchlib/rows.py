@@ -13,7 +13,7 @@ BENCH = pathlib.Path(__file__).resolve().parents[1]
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A figure that a promise names, and what collam promises about it."""
+    """A figure that a row of the groups promises and memory names, and what collam promises about it."""
 
     key: str
     label: str
@@ -25,7 +25,7 @@ class Figure:
 @dataclasses.dataclass(frozen=True)
 class Row:
     name: str
-    group: str  # loops, programs, promises, scaling
+    group: str  # loops, programs, promises, memory, scaling
     arguments: tuple[str, ...] = ()  # of the driver
     script: pathlib.Path | None = None  # of a real program
     time: str = "ns_per_op"
@@ -34,6 +34,8 @@ class Row:
     series: bool = False
     histogram: bool = False
     memory_limit: int = 0
+    rounds: int = 0  # at most so many samples; 0: as many as the run has rounds
+    thp: str = ""  # the setting of transparent huge pages that the row needs
     family: str = ""  # of a scaling point: which curve, and where on it
     x: float = 0.0
     what: str = ""
@@ -64,6 +66,8 @@ def _driver_row(entry: dict, group: str, mode: str) -> Row:
         series=entry.get("series", False),
         histogram=entry.get("histogram", False),
         memory_limit=entry.get("memory_limit", 0),
+        rounds=entry.get("rounds", 0),
+        thp=entry.get("thp", ""),
         what=_what_is(entry["run"].split()[0]),
     )
 
@@ -98,6 +102,7 @@ def load(mode: str, pattern: str | None) -> list[Row]:
     rows = [_driver_row(entry, "loops", mode) for entry in wanted]
     rows += _program_rows()
     rows += [_driver_row(entry, "promises", mode) for entry in table["promise"]]
+    rows += [_driver_row(entry, "memory", mode) for entry in table["memory"]]
     for entry in table["scaling"]:
         rows += _scaling_rows(entry, mode)
     if pattern is not None:

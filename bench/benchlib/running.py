@@ -68,6 +68,8 @@ class Runner:
             command += ["--sample-ms", 5 if self.mode == "short" else 20]
         if row.memory_limit:
             command += ["--memory-limit", row.memory_limit]
+        if row.thp:
+            command += ["--thp", row.thp]
         if row.script is not None:
             # the script preloads the allocator into the program it measures, not into its shell and helpers
             environment |= {"BENCH_PRELOAD": allocator.library or "", "BENCH_DIR": str(self._directory(row)), "BENCH_SIZE": self.mode}
@@ -90,6 +92,9 @@ class Runner:
         figures, text, errors = self._launch(row, allocator)
         if "no_cgroup" in figures:
             sample.status, sample.note = "not measured", "this machine lets us create no memory cgroup"
+            return sample
+        if "no_thp" in figures:
+            sample.status, sample.note = "not measured", f"transparent huge pages are not {row.thp} here; COLLAM_BENCH_THP=1 lets a row set them"
             return sample
         if row.script is None:
             figures |= parse_lines(text)
@@ -140,6 +145,8 @@ class Runner:
         started = time.monotonic()
         for round_number in range(self.limits.rounds):
             for position, row in enumerate(rows):
+                if row.rounds and round_number >= row.rounds:
+                    continue
                 # another allocator goes first in each round, so that none always meets the same state of the machine
                 shift = (round_number + position) % len(allocators) if round_number > 0 else 0
                 for allocator in allocators[shift:] + allocators[:shift]:

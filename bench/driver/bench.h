@@ -58,6 +58,12 @@ uint64_t bench_anonymous_kib(void);           // the part of RSS that is not fil
 uint64_t bench_smaps_kib(const char *field);  // of /proc/self/smaps_rollup, e.g. "Private_Dirty:"
 uint64_t bench_status_kib(const char *field); // of /proc/self/status, e.g. "VmHWM:"
 
+// ---- RSS over live memory in the course of a workload ----
+// Adds a point: anonymous memory less `own_kib`, which is the driver's, over the bytes that are live now.
+void series_add(uint64_t own_kib, uint64_t live_bytes);
+// Prints them as series.rss_live=ms:ratio,..., and rss_live_mean (sum over sum), rss_live_worst, rss_live_end.
+void series_print(void);
+
 // ---- random numbers: xorshift64*, the same sequence on every machine ----
 struct rng {
     uint64_t state;

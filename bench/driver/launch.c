@@ -8,6 +8,7 @@
 //   --output FILE     its standard output               --sample-ms N    print RSS every N ms as series.rss
 //   --result FILE     where the figures go (else: standard error)
 //   --memory-limit N  run in a cgroup with this limit   --syscalls       only count its system calls
+//   --thp MODE        with transparent huge pages set to always, madvise or never
 #include "launch.h"
 
 #include <errno.h>
@@ -32,7 +33,7 @@ static uint64_t now_ns(void) {
 
 static _Noreturn void usage(void) {
     fputs("usage: collam-bench-launch [--preload LIB] [--output FILE] [--result FILE] [--timeout-ms N] [--sample-ms N]\n"
-          "                           [--memory-limit BYTES] [--syscalls] -- COMMAND...\n",
+          "                           [--memory-limit BYTES] [--thp MODE] [--syscalls] -- COMMAND...\n",
           stderr);
     exit(2);
 }
@@ -60,6 +61,8 @@ static struct launch parse(int argc, char **argv) {
             l.sample_ms = (unsigned)strtoul(value, NULL, 10);
         else if (strcmp(argv[i], "--memory-limit") == 0)
             l.memory_limit = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i], "--thp") == 0)
+            l.thp = value;
         else
             usage();
         i++;
@@ -93,6 +96,7 @@ static _Noreturn void child_main(const struct launch *l, int ready) {
         _exit(126);
     if (l->memory_limit != 0)
         launch_cgroup_enter();
+    launch_thp_enter();
     if (l->output != NULL) {
         int fd = open(l->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
         if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0)
@@ -191,6 +195,10 @@ int main(int argc, char **argv) {
         fputs("no_cgroup=1\n", out);
         return fclose(out) != 0;
     }
+    if (l.thp != NULL && !launch_thp_set(l.thp)) {
+        fputs("no_thp=1\n", out);
+        return fclose(out) != 0;
+    }
     sigset_t chld;
     sigemptyset(&chld);
     sigaddset(&chld, SIGCHLD);
@@ -212,6 +220,8 @@ int main(int argc, char **argv) {
     int status = watch(&l, child, &usage, start, &timed_out);
     uint64_t wall_ns = now_ns() - start;
     kill(-child, SIGKILL); // whatever the program left behind in its group
+    if (!launch_thp_restore())
+        fputs("collam-bench-launch: the setting of transparent huge pages could not be put back\n", stderr);
     print_result(out, status, &usage, wall_ns, timed_out, counter);
     if (l.memory_limit != 0)
         launch_cgroup_remove();

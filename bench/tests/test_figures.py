@@ -7,10 +7,10 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from benchlib import figures  # noqa: E402
+from benchlib import figures, plots  # noqa: E402
 from benchlib.allocators import Allocator, parse_library  # noqa: E402
 from benchlib.rows import Figure, Row  # noqa: E402
-from benchlib.running import Sample, parse_lines  # noqa: E402
+from benchlib.running import Runner, Sample, parse_lines  # noqa: E402
 
 QUICK, SMALL, OURS = Allocator("quick", None), Allocator("small", None), Allocator("collam", None, ours=True)
 ALL = [QUICK, SMALL, OURS]
@@ -23,11 +23,12 @@ def samples(row, allocator, times, memory=1.0, status="ok"):
 
 class Means(unittest.TestCase):
     def setUp(self):
-        self.rows = [Row("a", "loops"), Row("b", "loops"), Row("s", "scaling")]
+        self.rows = [Row("a", "loops"), Row("b", "loops"), Row("s", "scaling"), Row("m", "memory")]
         self.samples = [
             *samples("a", QUICK, [10, 11, 9, 10, 100], 400), *samples("a", SMALL, [20] * 5, 200), *samples("a", OURS, [5] * 5, 100),
             *samples("b", QUICK, [40] * 5, 100), *samples("b", SMALL, [30] * 5, 50), *samples("b", OURS, [60] * 5, 100),
             *samples("s", OURS, [1000] * 5, 1000), *samples("s", QUICK, [1] * 5, 1),
+            *samples("m", OURS, [1000] * 5, 1000), *samples("m", QUICK, [1] * 5, 1),
         ]
         self.table = figures.Table(self.rows, ALL, self.samples)
 
@@ -42,7 +43,7 @@ class Means(unittest.TestCase):
         self.assertEqual(self.table.ratio(self.rows[0], OURS, "time"), 0.5)
         self.assertEqual(self.table.ratio(self.rows[1], OURS, "time"), 2.0)
 
-    def test_means_are_geometric_and_leave_scaling_out(self):
+    def test_means_are_geometric_and_leave_scaling_and_memory_out(self):
         mean, count = self.table.mean(OURS, "time")
         self.assertAlmostEqual(mean, 1.0)
         self.assertEqual(count, 2)
@@ -66,6 +67,25 @@ class Means(unittest.TestCase):
         others = [s for s in self.samples if s.allocator != "small"]
         ended = figures.Table(self.rows, ALL, others + samples("a", SMALL, [80], status="timeout"))
         self.assertEqual(ended.ratio(self.rows[0], SMALL, "time"), 8.0)
+
+
+class Plots(unittest.TestCase):
+    def test_a_series_is_drawn_for_each_allocator_that_has_one(self):
+        row, made = Row("m", "memory"), samples("m", QUICK, [1]) + samples("m", OURS, [2])
+        self.assertEqual(plots.rss_over_live(figures.Table([row], ALL, made), row), "")
+        for s in made:
+            s.texts["series.rss_live"] = "0:1.5,10:1.25,20:2"
+        drawn = plots.rss_over_live(figures.Table([row], ALL, made), row)
+        self.assertIn("RSS / live", drawn)
+        self.assertEqual(drawn.count("<path"), 2)
+
+
+class Rounds(unittest.TestCase):
+    def test_a_row_is_run_no_more_often_than_it_says(self):
+        runner = Runner(pathlib.Path(), pathlib.Path(), "short", 5)
+        runner._sample = lambda row, allocator, number: Sample(row.name, allocator.name, number, len(runner.samples))
+        runner.run([Row("m", "memory", rounds=3), Row("a", "loops")], ALL)
+        self.assertEqual([sum(s.row == name for s in runner.samples) for name in "ma"], [9, 15])
 
 
 class Promises(unittest.TestCase):

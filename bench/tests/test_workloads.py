@@ -3,6 +3,7 @@
 Usage: test_workloads.py DIRECTORY (of the driver)
 """
 
+import os
 import pathlib
 import re
 import subprocess
@@ -16,6 +17,7 @@ from benchlib.running import parse_lines  # noqa: E402
 
 LENGTHS = re.compile(r"^(ops|rounds|lives|starts|count|live)=(\d+)([kmg]?)$")
 TOO_LARGE = {"promise_limit", "promise_realloc", "promise_handover"}  # sized by what they promise
+SETTING = pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def shorten(argument: str) -> str:
@@ -56,6 +58,32 @@ class Workloads(unittest.TestCase):
         self.assertEqual(figures["exit"], "0")
         self.assertLess(int(figures["peak_rss_kib"]), 8 << 10)
         self.assertEqual(len(ballast), 64 << 20)
+
+    def launch(self, *options, **environment):
+        clean = {k: v for k, v in os.environ.items() if k != "COLLAM_BENCH_THP"}
+        done = subprocess.run([str(self.binaries / "collam-bench-launch"), *options], capture_output=True, text=True, check=True,
+                              timeout=20, env=clean | environment)
+        return done.stdout, parse_lines(done.stderr)
+
+    def test_huge_pages_are_off_for_the_child_alone(self):
+        command = ["grep", "THP_enabled", "/proc/self/status"]
+        before = SETTING.read_text() if SETTING.exists() else ""
+        shown, figures = self.launch("--thp", "never", "--", *command)
+        self.assertEqual(figures["exit"], "0")
+        if before and "[never]" not in before:
+            self.assertEqual(shown.split()[-1], "0")
+            self.assertEqual(SETTING.read_text(), before)
+
+    def test_the_machine_s_setting_is_changed_only_where_that_is_allowed(self):
+        before = SETTING.read_text() if SETTING.exists() else ""
+        other = "madvise" if "[always]" in before else "always"
+        shown, figures = self.launch("--thp", other, "--", "cat", str(SETTING))
+        self.assertEqual((shown, figures), ("", {"no_thp": "1"}))
+        if not os.access(SETTING, os.W_OK) or os.environ.get("COLLAM_TEST_THP") != "1":
+            return
+        shown, figures = self.launch("--thp", other, "--", "cat", str(SETTING), COLLAM_BENCH_THP="1")
+        self.assertIn(f"[{other}]", shown)
+        self.assertEqual(SETTING.read_text(), before)
 
     def test_the_launcher_ends_a_run_that_takes_too_long(self):
         done = subprocess.run([str(self.binaries / "collam-bench-launch"), "--timeout-ms", "100", "--", "sleep", "30"],

@@ -2,18 +2,9 @@
 // In real life: a pipeline, a network thread that parses and a worker that consumes, a logger. Allocators with a heap per
 // thread must bring each block home, or let it drift.
 #include "../driver/bench.h"
+#include "queue.h"
 
-#include <sched.h>
-#include <stdatomic.h>
-
-enum { QUEUE_SLOTS = 1024, MAX_SIDE = 32 };
-
-// one producer, one consumer; head and tail on lines of their own, so that the queue itself shares nothing falsely
-struct queue {
-    _Alignas(128) _Atomic uint64_t head; // written by the consumer
-    _Alignas(128) _Atomic uint64_t tail; // written by the producer
-    _Alignas(128) void *slots[QUEUE_SLOTS];
-};
+enum { MAX_SIDE = 32 };
 
 struct handover {
     struct queue *queues; // pairs * pairs
@@ -27,12 +18,7 @@ static void produce(unsigned producer, const struct handover *w) {
     for (uint64_t i = 0; i < w->ops; i++) {
         void *block = must_malloc(rng_between(&r, w->low, w->high));
         touch_head(block);
-        struct queue *q = &w->queues[producer * w->pairs + (unsigned)(i % w->pairs)];
-        uint64_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed);
-        while (tail - atomic_load_explicit(&q->head, memory_order_acquire) == QUEUE_SLOTS)
-            sched_yield();
-        q->slots[tail % QUEUE_SLOTS] = block;
-        atomic_store_explicit(&q->tail, tail + 1, memory_order_release);
+        queue_push(&w->queues[producer * w->pairs + (unsigned)(i % w->pairs)], block);
     }
 }
 

@@ -123,51 +123,89 @@ void workload_promise_reuse(void) {
         pthread_join(threads[i], NULL);
 }
 
-// ---- one thread only allocates, one only frees ----
+// ---- one thread only allocates, others only free ----
 
-enum { LIVE_MIB = 370, SIZE_LOW = 16, SIZE_HIGH = 1024 };
+enum { LIVE_MIB = 370, SIZE_LOW = 16, SIZE_HIGH = 1024, MAX_FREERS = 16, LEAD = 4096 };
 
 struct belt {
     void **slots;
-    uint32_t capacity;
+    uint32_t *sizes;
+    uint32_t window;   // blocks that stay live
+    uint32_t capacity; // and LEAD that the maker may be ahead, or all would move in lockstep
+    uint32_t freers;
     uint64_t total; // blocks that pass
     _Alignas(128) _Atomic uint64_t made;
-    _Alignas(128) _Atomic uint64_t freed;
+    struct freer {
+        _Alignas(128) _Atomic uint64_t freed;
+        _Atomic uint64_t freed_bytes;
+        struct belt *belt;
+        uint32_t index;
+    } freer[MAX_FREERS];
 };
 
+// The i-th block is freed by freer i % freers.
 static void *belt_free(void *arg) {
-    struct belt *b = arg;
-    for (uint64_t i = 0; i < b->total; i++) {
+    struct freer *self = arg;
+    struct belt *b = self->belt;
+    uint64_t done = 0, bytes = 0;
+    for (uint64_t i = self->index; i < b->total; i += b->freers) {
         // follows at a distance of the whole window, so that the window stays live
-        while (atomic_load_explicit(&b->made, memory_order_acquire) < i + b->capacity)
+        while (atomic_load_explicit(&b->made, memory_order_acquire) < i + b->window)
             sched_yield();
         free(b->slots[i % b->capacity]);
-        atomic_store_explicit(&b->freed, i + 1, memory_order_release);
+        bytes += b->sizes[i % b->capacity];
+        atomic_store_explicit(&self->freed_bytes, bytes, memory_order_relaxed);
+        atomic_store_explicit(&self->freed, ++done, memory_order_release);
     }
     return NULL;
 }
 
-// An input thread reads records, an output thread drops them: a window of 370 MiB is live all the time, everything is
-// freed by a thread that never allocates. The figure is peak RSS over live memory.
+// An input thread reads records, output threads drop them: a window (of 370 MiB) is live all the time, everything is
+// freed by threads that never allocate. The figure is peak RSS over live memory; promise_handover.
 void workload_promise_handover(void) {
+    static struct belt b;
+    pthread_t freers[MAX_FREERS];
     struct rng r = rng_make(13);
-    struct belt b = {.capacity = (uint32_t)((uint64_t)LIVE_MIB * MIB / ((SIZE_LOW + SIZE_HIGH) / 2))};
-    b.total = b.capacity * arg_u64("percent", 400) / 100; // how often the window is renewed
+    uint64_t live_mib = arg_u64("mib", LIVE_MIB), made = 0;
+    b.freers = (uint32_t)arg_u64("freers", 1);
+    if (b.freers == 0 || b.freers > MAX_FREERS)
+        bench_fail("freers= is out of range");
+    b.window = (uint32_t)(live_mib * MIB / ((SIZE_LOW + SIZE_HIGH) / 2));
+    b.capacity = (b.window + LEAD) / b.freers * b.freers;
+    b.total = b.window * arg_u64("percent", 400) / 100; // how often the window is renewed
     b.slots = bench_map(b.capacity * sizeof *b.slots);
+    b.sizes = bench_map(b.capacity * sizeof *b.sizes);
+    uint64_t own_kib = b.capacity * (sizeof *b.slots + sizeof *b.sizes) / 1024;
     bench_begin();
-    pthread_t consumer = bench_thread(belt_free, &b, 256);
-    for (uint64_t i = 0; i < b.total + b.capacity; i++) {
-        // a slot is ours again when its former block has been freed
-        while (i >= b.capacity && atomic_load_explicit(&b.freed, memory_order_acquire) + b.capacity <= i)
-            sched_yield();
+    for (uint32_t k = 0; k < b.freers; k++) {
+        b.freer[k].belt = &b;
+        b.freer[k].index = k;
+        freers[k] = bench_thread(belt_free, &b.freer[k], 256);
+    }
+    for (uint64_t i = 0; i < b.total + b.window; i++) {
+        if (i >= b.capacity) { // a slot is ours again when its former block has been freed
+            uint64_t former = i - b.capacity;
+            struct freer *f = &b.freer[former % b.freers];
+            while (atomic_load_explicit(&f->freed, memory_order_acquire) <= former / b.freers)
+                sched_yield();
+        }
         size_t size = rng_between(&r, SIZE_LOW, SIZE_HIGH);
         void *block = must_malloc(size);
         memset(block, 1, size);
+        made += size;
+        b.sizes[i % b.capacity] = (uint32_t)size;
         b.slots[i % b.capacity] = block;
         atomic_store_explicit(&b.made, i + 1, memory_order_release);
+        if (i >= b.window && i % (b.window / 4) == 0) {
+            uint64_t live = made;
+            for (uint32_t k = 0; k < b.freers; k++)
+                live -= atomic_load_explicit(&b.freer[k].freed_bytes, memory_order_relaxed);
+            series_add(own_kib, live);
+        }
     }
-    pthread_join(consumer, NULL);
-    bench_end(b.total + b.capacity);
-    uint64_t own_kib = b.capacity * sizeof *b.slots / 1024;
-    bench_figure("handover_ratio", (double)(bench_status_kib("VmHWM:") - own_kib) / (LIVE_MIB * 1024.0));
+    for (uint32_t k = 0; k < b.freers; k++)
+        pthread_join(freers[k], NULL);
+    bench_end(b.total + b.window);
+    bench_figure("handover_ratio", (double)(bench_status_kib("VmHWM:") - own_kib) / ((double)live_mib * 1024));
+    series_print();
 }
