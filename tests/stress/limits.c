@@ -5,7 +5,9 @@
 #include "collam/collam.h"
 #include "stress.h"
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -26,7 +28,7 @@ static bool put(const char *directory, const char *file, const char *text) {
     return done;
 }
 
-static bool make_group(size_t limit, const char *high) {
+static bool make_group(size_t limit) {
     static const struct {
         const char *root, *limit, *swap;
     } versions[] = {{"/sys/fs/cgroup", "memory.max", "memory.swap.max"},
@@ -41,8 +43,6 @@ static bool make_group(size_t limit, const char *high) {
             continue;
         if (put(group, versions[i].limit, number)) {
             put(group, versions[i].swap, i ? number : "0");
-            if (high)
-                put(group, i ? "memory.soft_limit_in_bytes" : "memory.high", high);
             return true;
         }
         rmdir(group);
@@ -67,7 +67,7 @@ static int enter_and_run(void *argument) {
 
 /* Runs body in a container of `limit` bytes; SKIPPED with a reason where there can be none. */
 static int in_container(size_t limit, int (*body)(void *), void *argument) {
-    if (!make_group(limit, NULL)) {
+    if (!make_group(limit)) {
         printf("skipped: this machine lets us make no memory cgroup (neither version; it mostly takes root)\n");
         return SKIPPED;
     }
@@ -259,7 +259,7 @@ int stress_container_shared(void) {
 }
 
 int stress_container_live(void) {
-    size_t limit = (long_form ? 512 : 128) * MIB, live = limit / 512 * 400;
+    size_t limit = 512 * MIB, live = 400 * MIB;
     return in_container(limit, live_close_to_the_limit, &live);
 }
 
@@ -296,18 +296,98 @@ int stress_resource_limit_callback(void) {
     return 0;
 }
 
-static int end_at_the_limit(void *argument) {
-    (void)argument;
-    int null = open("/dev/null", O_WRONLY);
-    dup2(null, 2);
-    setenv("COLLAM_OPTIONS", "soft_limit=32m,limit_policy=abort", 1);
-    execl(own_path, own_path, "fill-until-null", (char *)NULL);
-    return 127;
+/* --- files of version 2, where the machine's own groups are of version 1 ------------------------------------------------------------ */
+
+static char own_directory[] = "/var/tmp/collam-test-XXXXXX", forged[200];
+
+static void forge(const char *file, const char *text) {
+    char path[300];
+    snprintf(path, sizeof path, "%s/box/%s", forged, file);
+    int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    REQUIRE(descriptor >= 0 && write(descriptor, text, strlen(text)) == (ssize_t)strlen(text), "%s: errno %d", path, errno);
+    close(descriptor);
 }
 
-static int null_at_the_limit(void *argument) {
+/* Where the first mount of version 2 is, in a name space of our own: one is made if there is none. */
+static bool find_or_mount_version_2(void) {
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    char line[1000];
+    while (mounts && fgets(line, sizeof line, mounts))
+        if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %*s %199s", forged) == 1)
+            break;
+    if (mounts)
+        fclose(mounts);
+    if (*forged)
+        return true;
+    strcpy(forged, own_directory);
+    return mount("none", forged, "cgroup2", 0, NULL) == 0;
+}
+
+/* A process whose group is /box of version 2, in files of ours. */
+static bool enter_a_forged_group(void) {
+    char path[300];
+    if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) || !find_or_mount_version_2() ||
+        mount("none", forged, "tmpfs", 0, NULL))
+        return false;
+    snprintf(path, sizeof path, "%s/box", forged);
+    REQUIRE(mkdir(path, 0755) == 0, "%s: errno %d", path, errno);
+    forge("self", "0::/box\n");
+    snprintf(path, sizeof path, "%s/box/self", forged);
+    return mount(path, "/proc/self/cgroup", NULL, MS_BIND, NULL) == 0;
+}
+
+/* 100 MiB more than what is there now must be handed out. */
+static void not_refused(const char *when) {
+    for (size_t got = 0; got < 100 * MIB; got += 100000)
+        REQUIRE((block[blocks++] = malloc(100000)) != NULL, "%s: NULL after %zu MiB", when, got / MIB);
+    release();
+}
+
+static int read_version_2(void *argument) {
     (void)argument;
-    setenv("COLLAM_OPTIONS", "soft_limit=32m", 1);
+    if (!enter_a_forged_group())
+        return SKIPPED;
+    block = calloc(MOST_BLOCKS, sizeof *block);
+    forge("memory.max", "67108864\n");
+    forge("memory.high", "max\n");
+    forge("memory.current", "66900000\n"); /* others took nearly all */
+    size_t got = fill(100000);
+    REQUIRE(got < 32 * MIB, "%zu MiB, though the group was full", got / MIB);
+    forge("memory.stat", "anon 1\nfile 41943040\ninactive_file 20971520\nactive_file 20971520\n");
+    REQUIRE(malloc(100000), "NULL, though pages of files could go");
+    forge("memory.stat", "anon 1\n");
+    got = fill(100000);
+    REQUIRE(got < 72 * MIB, "%zu MiB, though the group was full again", got / MIB);
+    release();
+    /* beyond memory.high the kernel slows down and nobody refuses, but the program is told */
+    forge("memory.max", "max\n");
+    forge("memory.high", "67108864\n");
+    cache = malloc(1000);
+    REQUIRE(collam_set_limit_callback(drop_the_cache, NULL), "the callback was not taken");
+    not_refused("beyond memory.high");
+    REQUIRE(callbacks && !cache, "the callback was not called near memory.high");
+    forge("memory.high", "max\n");
+    not_refused("without a limit");
+    return 0;
+}
+
+int stress_container_second_version(void) {
+    REQUIRE(mkdtemp(own_directory), "%s: errno %d", own_directory, errno);
+    int status = in_child(read_version_2, NULL);
+    rmdir(own_directory);
+    REQUIRE(WIFEXITED(status), "status %#x", status);
+    if (WEXITSTATUS(status) == SKIPPED)
+        printf("skipped: this machine lets us make no name space for mounts (it takes root)\n");
+    return WEXITSTATUS(status);
+}
+
+/* --- the soft limit --------------------------------------------------------------------------------------------------------------- */
+
+/* Runs the case fill-until-null under some options; what it says goes to descriptor 3. */
+static int fill_under(void *options) {
+    if (dup2(3, 2) != 2)
+        return 127;
+    setenv("COLLAM_OPTIONS", options, 1);
     execl(own_path, own_path, "fill-until-null", (char *)NULL);
     return 127;
 }
@@ -317,10 +397,36 @@ int stress_fill_until_null(void) {
     return block && fill(100000) >= 20 * MIB ? 0 : 1;
 }
 
+static int limited_by_call(void *argument) {
+    (void)argument;
+    block = calloc(MOST_BLOCKS, sizeof *block);
+    REQUIRE(collam_set_soft_limit(40 * MIB), "the limit was not taken");
+    size_t got = fill(100000);
+    REQUIRE(got > 24 * MIB && got <= 40 * MIB, "%zu MiB under a limit of 40", got / MIB);
+    REQUIRE(collam_set_soft_limit(80 * MIB), "the limit was not raised");
+    got = fill(100000);
+    REQUIRE(got > 60 * MIB && got <= 80 * MIB, "%zu MiB under a limit of 80", got / MIB);
+    REQUIRE(collam_set_soft_limit(0), "the limit was not taken away");
+    release();
+    not_refused("without a limit");
+    return 0;
+}
+
 int stress_soft_limit(void) {
-    int status = in_child(null_at_the_limit, NULL);
+    char null[] = "soft_limit=32m", end[] = "soft_limit=32m,limit_policy=abort", name[] = "/tmp/collam-test-XXXXXX", said[300];
+    int file = mkstemp(name);
+    REQUIRE(file >= 0 && unlink(name) == 0 && (file == 3 || dup2(file, 3) == 3), "no file for what is said: errno %d", errno);
+    int status = in_child(fill_under, null);
     REQUIRE(status == 0, "status %#x", status);
-    status = in_child(end_at_the_limit, NULL);
+    REQUIRE(lseek(3, 0, SEEK_END) == 0, "a limit that gives NULL said something");
+    status = in_child(fill_under, end);
     REQUIRE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %#x", status);
+    ssize_t length = pread(3, said, sizeof said - 1, 0);
+    REQUIRE(length > 0, "nothing was said");
+    said[length] = 0;
+    REQUIRE(strncmp(said, "collam: out of memory: soft limit of 33554432 bytes (option soft_limit), ", 73) == 0, "said: %s", said);
+    REQUIRE(strchr(said, '\n') == said + length - 1, "more than one line: %s", said);
+    status = in_child(limited_by_call, NULL);
+    REQUIRE(status == 0, "by call: status %#x", status);
     return 0;
 }
