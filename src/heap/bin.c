@@ -297,7 +297,7 @@ static size_t purge_listed(struct bin *bin, unsigned slabs) {
 /*
  * A few blocks that stay out keep a slab, and so all its pages, from going back. When slabs have more free in all than the dirty budget
  * allows, their free pages go back one by one. Blocks are taken from the fullest slabs first, so that these pages are the last to be
- * needed. One bin at a time, a little of each: who wants its lock waits for a few system calls at most.
+ * needed. One bin at a time, and 2 MiB of it: who wants its lock waits for some hundred system calls at most.
  */
 static COLD void purge_slabs(unsigned slabs_of_bin) {
     size_t free = 0;
@@ -323,9 +323,11 @@ static COLD void purge_slabs(unsigned slabs_of_bin) {
  * changed that this is a small part of the work that changed them. */
 static void purge_slabs_if_sparse(void) {
     unsigned events = load_relaxed(&sparse_slabs);
-    if (UNLIKELY(events - load_relaxed(&sparse_looked) >= SPARSE_MANY)) {
+    int since = (int)(events - load_relaxed(&sparse_looked)); /* negative when another thread counted further and looked meanwhile */
+    if (UNLIKELY(since >= SPARSE_MANY)) {
         store_relaxed(&sparse_looked, events);
-        bool all = events - load_relaxed(&sparse_looked_all) >= load_relaxed(&page_counters.used_bytes) / UNIT_SIZE / 8;
+        int since_all = (int)(events - load_relaxed(&sparse_looked_all));
+        bool all = since_all > 0 && (size_t)since_all >= load_relaxed(&page_counters.used_bytes) / UNIT_SIZE / 8;
         if (all) {
             store_relaxed(&sparse_looked_all, events);
         }
