@@ -9,7 +9,6 @@
 #include "heap/shard.h"
 
 enum {
-    REBALANCE_AFTER = 32, /* growths refused */
     FULL_SHARES = 32,     /* heaps that may all cache what the option says; more if there are more shards */
     ONLY_FREES_AFTER = 8, /* full magazines in a row without a refill */
     LOOKS = 4,            /* other classes looked at then, each time */
@@ -57,6 +56,11 @@ static size_t allowance(const struct heap *heap) {
     return share < most ? share : most;
 }
 
+static unsigned next_class(unsigned *hand) {
+    *hand = *hand < CLASS_COUNT - 1 ? *hand + 1 : 1;
+    return *hand;
+}
+
 static void shrink(struct heap *heap, unsigned class_index, unsigned capacity, const char *call) {
     unsigned held = held_in(heap, class_index);
     if (held > capacity) {
@@ -65,24 +69,22 @@ static void shrink(struct heap *heap, unsigned class_index, unsigned capacity, c
     (void)magazine_set_capacity(heap, class_index, capacity);
 }
 
-/* Classes that have been quiet for a while give their magazine to those that ask for more. When the heap is too large, busy ones give
- * half. */
-static COLD void rebalance(struct heap *heap, bool too_large, const char *call) {
-    heap->denials = 0;
-    for (unsigned c = 1; c < CLASS_COUNT; c++) {
-        unsigned capacity = capacity_of(heap, c);
-        bool busy = heap->active >> c & 1;
-        if (capacity <= (too_large ? CAPACITY_LEAST : CAPACITY_FIRST)) {
-            continue;
-        }
-        if (!busy) {
-            shrink(heap, c, 0, call);
-        } else if (too_large) {
-            unsigned half = capacity / 2 - 1;
-            shrink(heap, c, half > CAPACITY_LEAST ? half : CAPACITY_LEAST, call);
-        }
+/* A class that has been quiet for a round gives its magazine to those that ask for more; when the heap is too large, a busy one gives
+ * half. One class is looked at each time a growth is refused, so that no call pays for the whole round. */
+static COLD void make_room(struct heap *heap, bool too_large, const char *call) {
+    unsigned c = next_class(&heap->room_hand);
+    unsigned capacity = capacity_of(heap, c);
+    bool busy = heap->active >> c & 1;
+    heap->active &= ~((uint64_t)1 << c);
+    if (capacity <= (too_large ? CAPACITY_LEAST : CAPACITY_FIRST)) {
+        return;
     }
-    heap->active = 0;
+    if (!busy) {
+        shrink(heap, c, 0, call);
+    } else if (too_large) {
+        unsigned half = capacity / 2 - 1;
+        shrink(heap, c, half > CAPACITY_LEAST ? half : CAPACITY_LEAST, call);
+    }
 }
 
 bool balance_grow(struct heap *heap, unsigned class_index, const char *call) {
@@ -103,17 +105,14 @@ bool balance_grow(struct heap *heap, unsigned class_index, const char *call) {
     } else if (!too_large) {
         return false;
     }
-    if (++heap->denials >= REBALANCE_AFTER) {
-        rebalance(heap, too_large, call);
-    }
+    make_room(heap, too_large, call);
     return false;
 }
 
 /* The next class that holds more than a quarter of what it may is emptied; a few are looked at. */
 static void empty_another(struct heap *heap, unsigned class_index, const char *call) {
     for (unsigned looks = 0; looks < LOOKS; looks++) {
-        unsigned c = heap->hand < CLASS_COUNT - 1 ? heap->hand + 1 : 1;
-        heap->hand = c;
+        unsigned c = next_class(&heap->empty_hand);
         unsigned held = held_in(heap, c);
         if (c != class_index && 4 * held > capacity_of(heap, c)) {
             balance_flush(heap, c, held, call);

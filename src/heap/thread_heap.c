@@ -64,9 +64,9 @@ static void heap_init(struct heap *heap) {
     heap->arena_next = (char *)heap + align_up(sizeof *heap, 64);
     heap->arena_end = heap->arena_next + HEAP_ARENA_BYTES;
     heap->capacity_bytes = 0;
-    heap->denials = 0;
+    heap->room_hand = 0;
     heap->overflows = 0;
-    heap->hand = 0;
+    heap->empty_hand = 0;
     heap->active = 0;
     heap->flush_seen = load_relaxed(&flush_requests);
     heap->watched = load_relaxed(&watch_everybody);

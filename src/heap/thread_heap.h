@@ -47,16 +47,16 @@ struct heap {
     _Atomic(void **) first[CLASS_TABLE];    /* (shared) start of the magazine; NULL: none yet */
     _Atomic(uint8_t) capacity[CLASS_TABLE]; /* (shared) blocks that fit */
     uint8_t refills[CLASS_TABLE];           /* refills in a row without a flush */
-    uint64_t active;                        /* classes refilled or flushed since the last rebalancing */
+    uint64_t active;                        /* classes refilled or flushed since room_hand came by */
     void **unused[MAGAZINE_SIZES];          /* magazines without a class, by the logarithm of their slots, linked through slot 0 */
     char *arena_next;
     char *arena_end;
     uint32_t capacity_bytes;
     unsigned shard;
     unsigned flush_seen; /* the last request to flush that was obeyed */
-    unsigned denials;    /* growths refused since the last rebalancing */
+    unsigned room_hand;  /* the class that was looked at last for room for others */
     unsigned overflows;  /* full magazines in a row, of any class, without a refill */
-    unsigned hand;       /* the class that was looked at last while the thread only frees */
+    unsigned empty_hand; /* the class that was looked at last while the thread only frees */
     unsigned shares;     /* so many times what one heap may cache is what all may cache together */
     bool watched;
     bool takes_slowly;             /* watched, or its allocations are counted: class_by_step then leads to class 0 only */

@@ -85,6 +85,35 @@ static void all_capacities_together_are_bounded(void **state) {
     }
 }
 
+/* A heap at its bound makes room class by class: no single call shrinks more than one other magazine. */
+static void no_call_pays_for_all_classes(void **state) {
+    (void)state;
+    uint64_t seed = 22;
+    static void *kept[CLASS_COUNT][64];
+    size_t shrunk_in_all = 0;
+    for (int round = 0; round < 3000; round++) {
+        unsigned c = 1 + (unsigned)(unit_random(&seed) % (CLASS_COUNT - 1));
+        for (int i = 0; i < 128; i++) {
+            unsigned before[CLASS_COUNT];
+            for (unsigned k = 1; k < CLASS_COUNT; k++) {
+                before[k] = capacity(k);
+            }
+            if (i < 64) {
+                kept[c][i] = take(c);
+            } else {
+                put(c, kept[c][i - 64]);
+            }
+            unsigned shrunk = 0;
+            for (unsigned k = 1; k < CLASS_COUNT; k++) {
+                shrunk += capacity(k) < before[k];
+            }
+            assert_true(shrunk <= 1);
+            shrunk_in_all += shrunk;
+        }
+    }
+    assert_true(shrunk_in_all > 100);
+}
+
 enum { MANY = 95, TIMES_MAX = 12, USED = 40 /* classes whose first magazines leave most of the bound free */ };
 static pthread_barrier_t made, done;
 
@@ -319,10 +348,11 @@ static void the_bytes_of_all_heaps_add_up(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(capacity_starts_small_and_doubles),      cmocka_unit_test(a_full_magazine_grows_then_flushes_the_newest),
-    cmocka_unit_test(all_capacities_together_are_bounded),    cmocka_unit_test(many_heaps_share_what_few_may_have),
-    cmocka_unit_test(idle_classes_lose_their_magazines),      cmocka_unit_test(magazines_keep_to_the_bytes_chosen),
-    cmocka_unit_test(a_thread_that_only_frees_keeps_little),  cmocka_unit_test(full_magazines_in_a_row_go_back_whole),
-    cmocka_unit_test(idle_heaps_leave_their_share_to_others), cmocka_unit_test(the_bytes_of_all_heaps_add_up),
+    cmocka_unit_test(capacity_starts_small_and_doubles),     cmocka_unit_test(a_full_magazine_grows_then_flushes_the_newest),
+    cmocka_unit_test(all_capacities_together_are_bounded),   cmocka_unit_test(no_call_pays_for_all_classes),
+    cmocka_unit_test(many_heaps_share_what_few_may_have),    cmocka_unit_test(idle_classes_lose_their_magazines),
+    cmocka_unit_test(magazines_keep_to_the_bytes_chosen),    cmocka_unit_test(a_thread_that_only_frees_keeps_little),
+    cmocka_unit_test(full_magazines_in_a_row_go_back_whole), cmocka_unit_test(idle_heaps_leave_their_share_to_others),
+    cmocka_unit_test(the_bytes_of_all_heaps_add_up),
 };
 UNIT_MAIN(tests)
