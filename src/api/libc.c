@@ -2,6 +2,7 @@
  * Purpose: the names of libc: whoever leaves one of them out mixes two allocators in one process.
  * Layer: api. No state. Semantics: C17, C23 (free_sized, free_aligned_sized), POSIX.1-2017 (posix_memalign) and glibc 2.36 for the rest.
  */
+#include "api/libc.h"
 #include "api/sized.h"
 #include "front/aligned.h"
 #include "front/fast.h"
@@ -44,17 +45,18 @@ EXPORT void *realloc(void *block, size_t size) {
 extern void *realloc_of_process(void *block, size_t size) __asm__("realloc");
 static ALIAS_OF(realloc) void *own_realloc(void *block, size_t size);
 
+bool libc_names_are_ours(void) {
+    void *(*volatile resize)(void *, size_t) =
+        realloc_of_process; /* volatile: the compiler knows which one is ours, not which one is linked */
+    return resize == own_realloc;
+}
+
 EXPORT void *reallocarray(void *block, size_t count, size_t size) {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes)) {
         return front_no_memory();
     }
-    void *(*volatile resize)(void *, size_t) =
-        realloc_of_process; /* volatile: the compiler knows which one is ours, not which one is linked */
-    if (resize == own_realloc) {
-        return front_resize(block, bytes, "reallocarray");
-    }
-    return resize(block, bytes);
+    return libc_names_are_ours() ? front_resize(block, bytes, "reallocarray") : realloc_of_process(block, bytes);
 }
 
 EXPORT void free_sized(void *block, size_t size) {

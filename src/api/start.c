@@ -2,6 +2,7 @@
  * Purpose: start and exit of the process.
  * Layer: api. Allocation works before any of this has run; start only adds options, messages, fork and thread-exit handling.
  */
+#include "api/environment.h"
 #include "api/fork.h"
 #include "api/thread.h"
 #include "base/check.h"
@@ -17,27 +18,13 @@
 #include "pages/limit.h"
 #include "platform/platform.h"
 
-static const char *find_variable(char **environment, const char *name) {
-    for (; environment && *environment; environment++) {
-        const char *entry = *environment;
-        size_t i = 0;
-        while (name[i] && entry[i] == name[i]) {
-            i++;
-        }
-        if (name[i] == '\0' && entry[i] == '=') {
-            return entry + i + 1;
-        }
-    }
-    return NULL;
-}
-
 __attribute__((constructor(101))) static void start(int argc, char **argv, char **environment) {
     (void)argc;
     (void)argv;
     check_set_handler(report_line_and_end);
     misuse_set_handler(report_misuse);
     if (!platform_secure_start()) {
-        const char *text = find_variable(environment, "COLLAM_OPTIONS");
+        const char *text = environment_find(environment, "COLLAM_OPTIONS");
         if (text) {
             (void)options_parse(text, report_line);
             limit_options_changed();

@@ -133,6 +133,11 @@ static const struct module *module_of(uintptr_t address) {
     return NULL;
 }
 
+const char *trace_file_of(uintptr_t address) {
+    const struct module *module = module_of(address);
+    return module ? module->path : NULL;
+}
+
 /* Code before the address; where the system does not read for us, straight from the mapping it was just told to be in. */
 static bool read_code(const struct module *module, uintptr_t address, void *code, size_t size) {
     if (fault_read_memory(address - size, code, size) == size) {

@@ -70,6 +70,13 @@ bool platform_single_threaded(void);
 /* True in a set-user-id (or otherwise privileged) start. */
 bool platform_secure_start(void);
 
+/* Where the program's own code begins to run, and whether the system brought a dynamic loader for it (false: it is linked statically, or
+ * the loader was started by its own name). */
+uintptr_t platform_program_entry(void);
+bool platform_has_loader(void);
+/* Runs the file in place of this program. Returns only when the system refuses. */
+void platform_run(const char *path, char *const *argv, char *const *environment);
+
 /* Writes all of it to the descriptor, or as much as can be. */
 void platform_write(int descriptor, const char *text, size_t length);
 /* Creates a file that only its owner may read, or empties one: a plain file of this user's with no other name. Follows no link. Returns a

@@ -443,6 +443,20 @@ bool platform_secure_start(void) {
     return fake_settings.secure;
 }
 
+uintptr_t platform_program_entry(void) {
+    return fake_settings.program_entry;
+}
+
+bool platform_has_loader(void) {
+    return !fake_settings.no_loader;
+}
+
+void platform_run(const char *path, char *const *argv, char *const *environment) {
+    if (fake_settings.run_hook) {
+        fake_settings.run_hook(path, argv, environment);
+    }
+}
+
 void platform_abort(void) {
     if (fake_settings.abort_hook) {
         fake_settings.abort_hook();

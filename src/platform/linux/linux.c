@@ -219,6 +219,18 @@ bool platform_secure_start(void) {
     return getauxval(AT_SECURE) != 0;
 }
 
+uintptr_t platform_program_entry(void) {
+    return getauxval(AT_ENTRY);
+}
+
+bool platform_has_loader(void) {
+    return getauxval(AT_BASE) != 0;
+}
+
+void platform_run(const char *path, char *const *argv, char *const *environment) {
+    (void)syscall6(SYS_execve, (long)path, (long)argv, (long)environment, 0, 0, 0);
+}
+
 void platform_write(int descriptor, const char *text, size_t length) {
     while (length) {
         long written = syscall6(SYS_write, descriptor, (long)text, (long)length, 0, 0, 0);
