@@ -6,6 +6,14 @@
 #include "front/aligned.h"
 #include "front/fast.h"
 
+/* From a magazine; NULL when that has none, or calls are to take the slow path. */
+ALWAYS_INLINE void *take_at_once(size_t rounded, size_t align) {
+    if (LIKELY(rounded - 1 < SMALL_TABLE_MAX)) {
+        return fast_take(thread_heap->class_by_step[rounded / BLOCK_ALIGN]);
+    }
+    return rounded - 1 < SMALL_MAX && align <= SLICE_SIZE ? fast_take_marked(size_class_medium(rounded)) : NULL;
+}
+
 void *front_aligned(size_t align, size_t size) {
     if (align <= BLOCK_ALIGN) {
         return fast_malloc(size);
@@ -13,16 +21,12 @@ void *front_aligned(size_t align, size_t size) {
     if (hardened) {
         return front_hardened(size, align);
     }
-    unsigned class_index = align <= SLICE_SIZE && size <= SMALL_MAX ? size_class_aligned(size, align) : 0;
-    bool special = UNLIKELY(load_relaxed(&front_special));
-    void *block = class_index == 0 || special         ? NULL
-                  : size_class_is_marked(class_index) ? fast_take_marked(class_index)
-                                                      : fast_take(class_index);
+    void *block = take_at_once(size_rounded(size, align), align);
     if (LIKELY(block != NULL)) {
         return block;
     }
     bool zeroed = false;
-    block = special ? front_take_special(size, align, &zeroed) : front_take_aligned(size, align, &zeroed);
+    block = UNLIKELY(load_relaxed(&front_special)) ? front_take_special(size, align, &zeroed) : front_take_aligned(size, align, &zeroed);
     if (block) {
         front_perturb_new(block, size);
     }

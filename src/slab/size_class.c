@@ -37,15 +37,3 @@ const uint64_t class_pattern[CLASS_TABLE] = {
 #define S16(s) S4(s), S4((s) + 4), S4((s) + 8), S4((s) + 12)
 
 const uint8_t class_by_step[CLASS_STEP_MAX] = {S16(0), S16(16), S16(32), S16(48), S1(64)};
-
-unsigned size_class_aligned(size_t size, size_t align) {
-    size = align_up(size ? size : 1, align);
-    if (size > SMALL_MAX) {
-        return 0;
-    }
-    unsigned class_index = size_class_of(size);
-    while (class_index < CLASS_COUNT && (size_classes[class_index].size & (align - 1)) != 0) {
-        class_index++;
-    }
-    return class_index < CLASS_COUNT ? class_index : 0;
-}

@@ -53,8 +53,17 @@ ALWAYS_INLINE unsigned size_class_of(size_t size) {
     return size <= SMALL_TABLE_MAX ? class_by_step[(size + BLOCK_ALIGN - 1) / BLOCK_ALIGN] : size_class_medium(size);
 }
 
-/* The smallest class whose blocks are >= size and all aligned to align (a power of two <= 4096); 0 when there is none. */
-unsigned size_class_aligned(size_t size, size_t align);
+/* The next multiple of align, a power of two, that holds the size and is not 0; 0 when that is beyond SIZE_MAX. */
+ALWAYS_INLINE size_t size_rounded(size_t size, size_t align) {
+    return ((size - (size != 0)) | (align - 1)) + 1;
+}
+
+/* The smallest class whose blocks are >= size and all aligned to align (a power of two <= 4096); 0 when there is none. Classes are spaced
+ * so that the one for a multiple of align is a multiple of it. */
+ALWAYS_INLINE unsigned size_class_aligned(size_t size, size_t align) {
+    size_t rounded = size_rounded(size, align);
+    return rounded - 1 < SMALL_MAX ? size_class_of(rounded) : 0;
+}
 
 /* What a program may use of a block of the class. */
 ALWAYS_INLINE size_t size_class_usable(unsigned class_index) {
