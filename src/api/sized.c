@@ -5,6 +5,7 @@
 #include "api/sized.h"
 #include "base/bits.h"
 #include "front/checker.h"
+#include "front/hardened.h"
 #include "front/resize.h"
 #include "front/slow.h"
 #include "heap/guarded.h"
@@ -29,9 +30,13 @@ static bool might_get(size_t align, size_t size, size_t usable) {
 }
 
 /* Reports and returns false unless the block exists, is aligned, and `fits` says yes. */
-static bool matches(const void *block, size_t align, size_t size, bool (*fits)(const void *, size_t, size_t, size_t), const char *call) {
-    if (block == NULL) {
+static bool matches(const void *given, size_t align, size_t size, bool (*fits)(const void *, size_t, size_t, size_t), const char *call) {
+    if (given == NULL) {
         return true;
+    }
+    const void *block = hardened ? hardened_known((void *)(uintptr_t)given, call) : given;
+    if (block == NULL) {
+        return false;
     }
     size_t usable = front_usable_size_or_0(block);
     if (usable == 0) {

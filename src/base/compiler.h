@@ -39,6 +39,7 @@ enum hardening {
     HARDENED_OWN_UNITS = 32, /* memory that held blocks of one class never holds blocks of another (pages/chunk.h) */
     HARDENED_SIZED = 64,  /* the size given to C++'s delete must be the one that new was asked for, as far as classes tell (api/sized.h) */
     HARDENED_DELAY = 128, /* a freed block waits until others of its class have been freed (heap/delay.h) */
+    HARDENED_TAGS = 256,  /* blocks of slabs and pointers to them have tags, where the processor compares them (platform/tag.h) */
 };
 #ifndef COLLAM_HARDENED
 #define COLLAM_HARDENED 0
@@ -46,6 +47,7 @@ enum hardening {
 static const bool hardened = COLLAM_HARDENED != 0;
 #define HARDENED_BY(addition) ((COLLAM_HARDENED & (addition)) != 0)
 _Static_assert(!HARDENED_BY(HARDENED_DELAY) || HARDENED_BY(HARDENED_CANARY), "only the canary tells of blocks that wait");
+_Static_assert(!HARDENED_BY(HARDENED_TAGS) || HARDENED_BY(HARDENED_CANARY), "tags are set and cleared where the canary is");
 
 /* See front/fast.h. */
 #ifdef COLLAM_UNCHECKED_FREE

@@ -8,6 +8,7 @@
 #include "heap/thread_heap.h"
 #include "pages/page_map.h"
 #include "platform/platform.h"
+#include "platform/tag.h"
 
 #include <string.h>
 
@@ -30,7 +31,7 @@ static uint64_t canary_of(const void *block) {
     if (UNLIKELY(key == 0)) {
         key = draw_secret();
     }
-    return (((uintptr_t)block * 0x9e3779b97f4a7c15u) ^ key) | 1;
+    return ((tag_strip(block) * 0x9e3779b97f4a7c15u) ^ key) | 1;
 }
 
 /* What stands in its place while the block is being cleared. */
@@ -129,6 +130,24 @@ static COLD void report_written(void *block, size_t size, unsigned class_index, 
     memset(block, 0, size);
 }
 
+/* The block becomes a live one, and this the pointer to it: the tag is neither that of free memory nor that of the block on either side, so
+ * that running over from one into the next is always found. */
+ALWAYS_INLINE void *give_tag(void *block, size_t size) {
+    if (!tags_in_use()) {
+        return block;
+    }
+    uintptr_t behind = (uintptr_t)block + size;
+    uint64_t but = tag_bit(block);
+    if ((uintptr_t)block % UNIT_SIZE != 0) {
+        but |= tag_bit(tag_of_memory((char *)block - TAG_GRANULE));
+    }
+    if (behind % UNIT_SIZE != 0) {
+        but |= tag_bit(tag_of_memory((void *)behind));
+    }
+    tag_memory(tag_random(block, but), size);
+    return tag_of_memory(block); /* memory for which the system refused tags has none */
+}
+
 ALWAYS_INLINE void *prepare(void *block, unsigned class_index, const char *call) {
     if (HARDENED_BY(HARDENED_CLEAR)) {
         size_t size = size_classes[class_index].size;
@@ -139,7 +158,7 @@ ALWAYS_INLINE void *prepare(void *block, unsigned class_index, const char *call)
     if (HARDENED_BY(HARDENED_CANARY)) {
         store_relaxed(canary_place(block, class_index), canary_of(block));
     }
-    return block;
+    return give_tag(block, size_classes[class_index].size);
 }
 
 void *hardened_take(unsigned class_index) {
@@ -161,9 +180,10 @@ static COLD bool is_freed(void *block, unsigned class_index, uint64_t found) {
 }
 
 static COLD void report_canary(void *block, unsigned class_index, uint64_t found, const char *call) {
+    uintptr_t address = tag_strip(block);
     uint64_t canary = canary_of(block);
     if (is_freed(block, class_index, found)) {
-        misuse_examine(call, (uintptr_t)block);
+        misuse_examine(call, address);
         return;
     }
     const unsigned char *is = (const unsigned char *)&found;
@@ -174,10 +194,10 @@ static COLD void report_canary(void *block, unsigned class_index, uint64_t found
     }
     struct misuse misuse = {.kind = MISUSE_OVERRUN,
                             .call = call,
-                            .address = (uintptr_t)block,
-                            .block = (uintptr_t)block,
+                            .address = address,
+                            .block = address,
                             .block_size = size_class_usable(class_index),
-                            .where = (uintptr_t)canary_place(block, class_index) + i};
+                            .where = address + size_class_usable(class_index) + i};
     misuse_found(&misuse);
 }
 
@@ -188,9 +208,37 @@ ALWAYS_INLINE unsigned class_if_out(uintptr_t address) {
     return class_index == 0 || address % BLOCK_ALIGN != 0 || !region_is_out(region, address) ? 0 : class_index;
 }
 
-unsigned hardened_retire(void *block, const char *call) {
-    unsigned class_index = class_if_out((uintptr_t)block);
+/* The pointer's tag is not that of the memory: that of free memory, or of another life of the block. */
+static COLD void report_tag(void *given, const void *block, unsigned class_index, const char *call) {
+    if (tag_bit(block) == 1) {
+        misuse_examine(call, tag_strip(block));
+        return;
+    }
+    misuse_found(&(struct misuse){.kind = MISUSE_WRONG_TAG,
+                                  .call = call,
+                                  .address = (uintptr_t)given,
+                                  .block = tag_strip(block),
+                                  .block_size = size_class_usable(class_index)});
+}
+
+void *hardened_known(void *given, const char *call) {
+    uintptr_t address = tag_strip(given);
+    if (!tags_in_use() || page_map_class(address) == 0) {
+        return given;
+    }
+    unsigned class_index = class_if_out(address);
+    const void *block = class_index ? tag_of_memory((void *)address) : given;
+    if (UNLIKELY(block != given)) {
+        report_tag(given, block, class_index, call);
+        return NULL;
+    }
+    return (void *)address;
+}
+
+unsigned hardened_retire(void *address, const char *call) {
+    unsigned class_index = class_if_out((uintptr_t)address);
     if (HARDENED_BY(HARDENED_CANARY) && LIKELY(class_index != 0)) {
+        void *block = tag_of_memory(address);
         _Atomic(uint64_t) *place = canary_place(block, class_index);
         uint64_t canary = canary_of(block);
         uint64_t found = load_relaxed(place);
@@ -205,14 +253,15 @@ unsigned hardened_retire(void *block, const char *call) {
             *(uint64_t *)(void *)((char *)block + before) = 0;
         }
         store_release(place, 0); /* pairs with the acquire in is_freed: who sees the 0 sees the block clear */
+        tag_memory(address, size_classes[class_index].size);
     } else if (HARDENED_BY(HARDENED_CLEAR) && class_index) {
-        clear(block, size_classes[class_index].size);
+        clear(address, size_classes[class_index].size);
     }
     return class_index;
 }
 
 bool hardened_was_freed(const void *block, unsigned class_index) {
-    void *same = (void *)(uintptr_t)block;
+    void *same = tag_of_memory(block);
     uint64_t canary = canary_of(same);
     uint64_t found = HARDENED_BY(HARDENED_CANARY) ? load_relaxed(canary_place(same, class_index)) : canary;
     return UNLIKELY(found != canary) && is_freed(same, class_index, found);
@@ -223,7 +272,7 @@ bool hardened_is_whole(const void *block, const char *call) {
     if (class_index == 0) {
         return true;
     }
-    void *same = (void *)(uintptr_t)block;
+    void *same = tag_of_memory(block);
     uint64_t found = load_relaxed(canary_place(same, class_index));
     if (LIKELY(found == canary_of(same)) || is_freed(same, class_index, found)) {
         return true;

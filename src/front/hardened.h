@@ -5,6 +5,8 @@
  *   a live block:   | what the program may use      | canary |     canary = secret mixed with the address, never 0
  *   a free block:   | 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 | 0      |
  *
+ * Where the processor has memory tags, a live block and the pointer to it have one, and all other memory has tag 0.
+ *
  * Invariant: all memory of chunks that is in no live block is zero: what nobody has touched is, and a block of a slab is cleared when it is
  * freed; chunks hold nothing else. So a block that is not all zero when it is handed out was written to
  * after its free, and a block that is all zero when it is freed had been freed before, by whichever thread and however long ago.
@@ -13,6 +15,10 @@
 #define COLLAM_FRONT_HARDENED_H
 
 #include "base/compiler.h"
+
+/* The address by which everything below knows the block: without its tag. What is no block of a slab stays as it is. NULL when the tag is
+ * not that of the block's memory, which has been reported: the block was freed since the program got this pointer. */
+void *hardened_known(void *given, const char *call);
 
 /* A block of the class from the magazine, any of those in it with equal chance, made a live one; NULL when it is empty. */
 void *hardened_take(unsigned class_index);

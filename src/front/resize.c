@@ -57,8 +57,8 @@ static bool stays(size_t size, size_t usable) {
     return size <= usable && (size >= usable / 2 || usable == BLOCK_ALIGN - CANARY_BYTES /* no block is smaller */);
 }
 
-/* Blocks that are not in a slab, and whatever is no block. */
-static NOINLINE void *resize_slowly(void *block, size_t size, const char *call) {
+/* Blocks that are not in a slab, and whatever is no block. `given` is the program's pointer to it. */
+static NOINLINE void *resize_slowly(void *block, void *given, size_t size, const char *call) {
     size_t usable = front_usable_size_or_0(block);
     if (UNLIKELY(usable == 0)) {
         misuse_examine_sized(call, (uintptr_t)block, size);
@@ -74,12 +74,12 @@ static NOINLINE void *resize_slowly(void *block, size_t size, const char *call) 
         }
     }
     if (!stays(size, usable)) {
-        return move(block, size, usable, call);
+        return move(given, size, usable, call);
     }
     if (UNLIKELY(checker_present())) {
         checker_resized(block, usable, size);
     }
-    return block;
+    return given;
 }
 
 void *front_resize(void *block, size_t size, const char *call) {
@@ -90,14 +90,15 @@ void *front_resize(void *block, size_t size, const char *call) {
         fast_free(block, call);
         return NULL;
     }
-    if (hardened && !hardened_is_whole(block, call)) {
+    void *given = block;
+    if (hardened && ((block = hardened_known(given, call)) == NULL || !hardened_is_whole(block, call))) {
         return front_no_memory();
     }
     unsigned class_index = fast_class(block);
     class_index = hardened && class_index && hardened_was_freed(block, class_index) ? 0 : class_index;
     if (UNLIKELY(class_index == 0) || UNLIKELY(size > SMALL_MAX) || UNLIKELY(checker_present())) {
-        return resize_slowly(block, size, call);
+        return resize_slowly(block, given, size, call);
     }
     size_t usable = size_class_usable(class_index);
-    return stays(size, usable) ? block : move(block, size, usable, call);
+    return stays(size, usable) ? given : move(given, size, usable, call);
 }

@@ -17,6 +17,7 @@
 #include "heap/quarantine.h"
 #include "heap/thread_heap.h"
 #include "pages/page_map.h"
+#include "platform/tag.h"
 #include "slab/slab.h"
 
 #include <errno.h>
@@ -126,7 +127,7 @@ _Atomic(bool) front_special;
 
 /* Bytes of a block that has just been taken. */
 static size_t taken_size(const void *block) {
-    unsigned class_index = page_map_class((uintptr_t)block);
+    unsigned class_index = page_map_class(tag_strip(block));
     if (class_index == 0) {
         return large_size((uintptr_t)block);
     }
@@ -290,8 +291,9 @@ size_t front_usable_size_or_0(const void *block) {
     return UNLIKELY(checker_present()) && size ? checker_size(block, size) : size;
 }
 
-size_t front_usable_size(const void *block, const char *call) {
-    if (hardened && !hardened_is_whole(block, call)) {
+size_t front_usable_size(const void *given, const char *call) {
+    const void *block = hardened ? hardened_known((void *)(uintptr_t)given, call) : given;
+    if (hardened && (block == NULL || !hardened_is_whole(block, call))) {
         return 0;
     }
     size_t size = front_usable_size_or_0(block);
@@ -391,7 +393,11 @@ static NOINLINE void free_retired(void *block, unsigned class_index, const char 
     free_in_slab(block, class_index, call);
 }
 
-void front_hardened_free(void *block, const char *call) {
+void front_hardened_free(void *given, const char *call) {
+    void *block = hardened_known(given, call);
+    if (UNLIKELY(block == NULL)) {
+        return;
+    }
     unsigned class_index = hardened_retire(block, call);
     if (UNLIKELY(class_index == 0)) {
         slow_free(block, call);

@@ -61,6 +61,11 @@ static void fmt_misuse(struct fmt *out, const struct misuse *misuse) {
         fmt_text(out, misuse->kind == MISUSE_OVERRUN ? " behind " : " before ");
         fmt_block(out, misuse);
         break;
+    case MISUSE_WRONG_TAG:
+        fmt_text(out, "the memory tag is not that of ");
+        fmt_block(out, misuse);
+        fmt_text(out, " there: freed and handed out again since, or the tag was lost");
+        break;
     case MISUSE_WRITTEN_FREED:
         fmt_text(out, "write after free, at ");
         fmt_pointer(out, misuse->where);

@@ -15,6 +15,7 @@ enum misuse_kind {
     MISUSE_WRONG_ALIGN,   /* given_size is an alignment the block does not have */
     MISUSE_OVERRUN,       /* `where`, behind the end of a guarded block, was written to; found when it was freed */
     MISUSE_UNDERRUN,      /* the same before its begin */
+    MISUSE_WRONG_TAG,     /* the block there is in use under another memory tag than the address has (hardened build) */
     MISUSE_WRITTEN_FREED, /* `where`, in a free block, was written to; found when it was to be handed out (hardened build) */
 };
 

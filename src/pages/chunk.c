@@ -12,6 +12,7 @@
 #include "pages/page_map.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
+#include "platform/tag.h"
 
 enum { UNIT_BINS = 6, NOBODYS = 0, SHARED = OWN_CLASSES + 1 };
 
@@ -154,6 +155,7 @@ static struct chunk *enter_first(void) {
     struct chunk *chunk = enter(base, region, &region_used);
     if (chunk) {
         chunk->pinned = true;
+        tags_allow(base, CHUNK_SIZE);
     }
     return chunk;
 }
@@ -179,6 +181,7 @@ static struct chunk *enter_new(void) {
         fenced_unmap(base, CHUNK_SIZE);
     } else {
         chunk->huge = huge;
+        tags_allow(base, CHUNK_SIZE);
     }
     return chunk;
 }

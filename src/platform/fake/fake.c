@@ -13,6 +13,7 @@
 #include "base/bits.h"
 #include "platform/fake/fake_inside.h"
 #include "platform/syscall.h"
+#include "platform/tag.h"
 
 #include <linux/futex.h>
 #include <pthread.h>
@@ -455,6 +456,14 @@ void platform_run(const char *path, char *const *argv, char *const *environment)
     if (fake_settings.run_hook) {
         fake_settings.run_hook(path, argv, environment);
     }
+}
+
+_Atomic(bool) tags_on;
+
+/* The fake's memory has none. */
+void tags_ask(void *address, size_t size) {
+    (void)address;
+    (void)size;
 }
 
 void platform_abort(void) {
