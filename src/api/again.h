@@ -15,7 +15,12 @@ bool again_library(char *to, size_t size, const char *own);
 /* What LD_PRELOAD is to be: the library, and what was there without any collam. False when it does not fit. */
 bool again_preload(char *to, size_t size, const char *library, const char *before);
 
-/* Executes the program again with the hardened library preloaded: `own` is this library's file, `program` the program's (NULL: not known).
+/* True in a process that was started again. Gives it back its name, which exec changes for scripts, and takes away the variable that tells.
+ */
+bool again_arrived(char **environment);
+
+/* Executes the program again with the hardened library preloaded: `own` is this library's file, `program` the program's (NULL: the
+ * system does not tell).
  * Returns when that is not possible, after one line that says why. */
 void again_with(const char *own, const char *program, char **argv, char **environment);
 

@@ -15,6 +15,9 @@ ALWAYS_INLINE bool environment_is(const char *entry, const char *name) {
     return name[i] == '\0' && entry[i] == '=';
 }
 
+/* There while a process is started again: its number and its name (again.c). */
+#define ENVIRONMENT_STARTED "COLLAM_STARTED_AGAIN"
+
 /* The text of the variable; NULL when there is none. */
 static inline const char *environment_find(char **environment, const char *name) {
     for (; environment && *environment; environment++) {
@@ -27,6 +30,19 @@ static inline const char *environment_find(char **environment, const char *name)
         }
     }
     return NULL;
+}
+
+/* The array closes up, as after unsetenv. */
+static inline void environment_remove(char **environment, const char *name) {
+    char **kept = environment;
+    for (; environment && *environment; environment++) {
+        if (!environment_is(*environment, name)) {
+            *kept++ = *environment;
+        }
+    }
+    if (environment) {
+        *kept = NULL;
+    }
 }
 
 #endif

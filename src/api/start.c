@@ -18,6 +18,12 @@
 #include "pages/limit.h"
 #include "platform/platform.h"
 
+/* What could not be obeyed was said before the process started again. */
+static void say_nothing(const char *line, size_t length) {
+    (void)line;
+    (void)length;
+}
+
 __attribute__((constructor(101))) static void start(int argc, char **argv, char **environment) {
     (void)argc;
     (void)argv;
@@ -26,7 +32,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
     if (!platform_secure_start()) {
         const char *text = environment_find(environment, "COLLAM_OPTIONS");
         if (text) {
-            (void)options_parse(text, report_line);
+            (void)options_parse(text, environment_find(environment, ENVIRONMENT_STARTED) ? say_nothing : report_line);
             limit_options_changed();
         }
     }

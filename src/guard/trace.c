@@ -97,31 +97,67 @@ static void read_line(struct maps *maps) {
     }
 }
 
-void trace_read_modules(void) {
-    static struct maps maps;
+/* Calls `line` for each line; a line that is too long is cut. Nothing is called when the system does not show its list. */
+static void read_maps(struct maps *maps, void (*line)(struct maps *maps)) {
     static char buffer[READ_BYTES];
-    module_count = 0;
-    paths_used = 0;
-    maps.length = 0;
-    maps.last[0] = '\0';
+    maps->length = 0;
     int descriptor = fault_open_file("/proc/self/maps");
     if (descriptor < 0) {
-        return; /* addresses are printed without a file then */
+        return;
     }
     size_t got;
     while ((got = fault_read_file(descriptor, buffer, sizeof buffer)) > 0) {
         for (size_t i = 0; i < got; i++) {
             if (buffer[i] != '\n') {
-                maps.line[maps.length] = buffer[i];
-                maps.length += maps.length + 1 < sizeof maps.line;
+                maps->line[maps->length] = buffer[i];
+                maps->length += maps->length + 1 < sizeof maps->line;
                 continue;
             }
-            maps.line[maps.length] = '\0';
-            maps.length = 0;
-            read_line(&maps);
+            maps->line[maps->length] = '\0';
+            line(maps);
+            maps->length = 0;
         }
     }
     fault_close_file(descriptor);
+}
+
+static struct maps maps_of_process;
+
+void trace_read_modules(void) {
+    module_count = 0;
+    paths_used = 0;
+    maps_of_process.last[0] = '\0';
+    read_maps(&maps_of_process, read_line);
+}
+
+/* Looks for the line of maps->base and leaves its path in `last`. */
+static void find_line(struct maps *maps) {
+    const char *at = maps->line;
+    uintptr_t begin = parse_hex(&at);
+    bool within = *at++ == '-' && maps->base >= begin && maps->base < parse_hex(&at);
+    if (within && maps->length + 1 < sizeof maps->line) {
+        while (*at && *at != '/') {
+            at++;
+        }
+        size_t i = 0;
+        do {
+            maps->last[i] = at[i];
+        } while (at[i++]);
+    }
+}
+
+bool trace_find_file(uintptr_t address, char *to, size_t size) {
+    struct maps *maps = &maps_of_process;
+    maps->base = address;
+    maps->last[0] = '\0';
+    read_maps(maps, find_line);
+    for (size_t i = 0; i < size; i++) {
+        to[i] = maps->last[i];
+        if (to[i] == '\0') {
+            return i != 0;
+        }
+    }
+    return false;
 }
 
 static const struct module *module_of(uintptr_t address) {
@@ -131,11 +167,6 @@ static const struct module *module_of(uintptr_t address) {
         }
     }
     return NULL;
-}
-
-const char *trace_file_of(uintptr_t address) {
-    const struct module *module = module_of(address);
-    return module ? module->path : NULL;
 }
 
 /* Code before the address; where the system does not read for us, straight from the mapping it was just told to be in. */

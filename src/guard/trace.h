@@ -11,8 +11,8 @@
 /* Reads which files are mapped where, for the prints that follow. */
 void trace_read_modules(void);
 
-/* The file whose code is mapped at the address, as the list says that was read last; NULL: none. */
-const char *trace_file_of(uintptr_t address);
+/* The file that is mapped at the address. False when there is none, or its path does not fit. */
+bool trace_find_file(uintptr_t address, char *to, size_t size);
 
 /* "  title by thread 123" and a line per frame, innermost first, to standard error. `code`: an exact address to begin with, or 0. */
 void trace_print(const char *title, const struct trace *trace, uintptr_t code);

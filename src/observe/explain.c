@@ -112,6 +112,11 @@ static void explain_now(struct page *page) {
                  : "Huge pages are asked for from the size of huge_start on: fewer page faults; sparse parts may cost up to 2 MiB each.");
     end(page);
     begin(page);
+    fmt_text(&page->out,
+             hardened ? "This is the hardened build: blocks are cleared, end in a secret word, wait before they are used again."
+                      : "This is the default build: hardened=1 in COLLAM_OPTIONS chooses the one with more checks, which is slower.");
+    end(page);
+    begin(page);
     fmt_text(&page->out, option_get(OPTION_misuse) == MISUSE_ABORT ? "A pointer that is no block ends the program with a message."
                                                                    : "A pointer that is no block is reported and left alone.");
     end(page);

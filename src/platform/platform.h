@@ -70,12 +70,20 @@ bool platform_single_threaded(void);
 /* True in a set-user-id (or otherwise privileged) start. */
 bool platform_secure_start(void);
 
-/* Where the program's own code begins to run, and whether the system brought a dynamic loader for it (false: it is linked statically, or
- * the loader was started by its own name). */
-uintptr_t platform_program_entry(void);
+/* True when the system brought a dynamic loader for the program (false: it is linked statically, or the loader was started by its own
+ * name). */
 bool platform_has_loader(void);
-/* Runs the file in place of this program. Returns only when the system refuses. */
-void platform_run(const char *path, char *const *argv, char *const *environment);
+/* True when the library or program that the code is in was loaded with the program and before the C library: preloaded, linked, or itself.
+ * False when it was loaded later, however it was told to find its names. */
+bool platform_loaded_first(uintptr_t code);
+/* The file of the program, with all links followed, as the system knows it. False when it cannot tell or the path does not fit. */
+bool platform_program_path(char *to, size_t size);
+/* Runs the file in place of this program. Returns only when the system refuses: the number of the error. */
+unsigned platform_run(const char *path, char *const *argv, char *const *environment);
+/* The thread's name: at start that of the file, or of the script, that the system was told to execute. */
+enum { PLATFORM_NAME_BYTES = 16 };
+void platform_get_name(char name[PLATFORM_NAME_BYTES]);
+void platform_set_name(const char *name);
 
 /* Writes all of it to the descriptor, or as much as can be. */
 void platform_write(int descriptor, const char *text, size_t length);

@@ -444,18 +444,35 @@ bool platform_secure_start(void) {
     return fake_settings.secure;
 }
 
-uintptr_t platform_program_entry(void) {
-    return fake_settings.program_entry;
-}
-
 bool platform_has_loader(void) {
     return !fake_settings.no_loader;
 }
 
-void platform_run(const char *path, char *const *argv, char *const *environment) {
-    if (fake_settings.run_hook) {
-        fake_settings.run_hook(path, argv, environment);
+bool platform_loaded_first(uintptr_t code) {
+    (void)code;
+    return !fake_settings.loaded_late;
+}
+
+bool platform_program_path(char *to, size_t size) {
+    const char *path = fake_settings.program_path;
+    if (path == NULL || strlen(path) >= size) {
+        return false;
     }
+    memcpy(to, path, strlen(path) + 1);
+    return true;
+}
+
+unsigned platform_run(const char *path, char *const *argv, char *const *environment) {
+    return fake_settings.run_hook ? fake_settings.run_hook(path, argv, environment) : 1;
+}
+
+void platform_get_name(char name[PLATFORM_NAME_BYTES]) {
+    memcpy(name, fake_settings.name, PLATFORM_NAME_BYTES);
+}
+
+void platform_set_name(const char *name) {
+    memcpy(fake_settings.name, name, strnlen(name, PLATFORM_NAME_BYTES - 1) + 1);
+    fake_settings.name[PLATFORM_NAME_BYTES - 1] = '\0';
 }
 
 _Atomic(bool) tags_on;

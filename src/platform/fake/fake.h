@@ -48,8 +48,10 @@ struct fake_settings {
     uint32_t process_id;
     bool secure;
     bool no_loader;
-    uintptr_t program_entry;
-    void (*run_hook)(const char *path, char *const *argv, char *const *environment); /* called by platform_run; returning refuses */
+    bool loaded_late;
+    const char *program_path; /* NULL: not known */
+    char name[PLATFORM_NAME_BYTES];
+    unsigned (*run_hook)(const char *path, char *const *argv, char *const *environment); /* platform_run: returning refuses */
     size_t mapped_max;        /* bytes that may be mapped in all, as under RLIMIT_AS; 0: any number */
     bool remap_moves;         /* growing remaps move if they may, though the addresses behind are free */
     void (*abort_hook)(void); /* called by platform_abort instead of ending the process; must not return */

@@ -10,12 +10,14 @@
 #include "platform/syscall.h"
 
 #include <fcntl.h>
+#include <link.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/single_threaded.h>
@@ -219,16 +221,64 @@ bool platform_secure_start(void) {
     return getauxval(AT_SECURE) != 0;
 }
 
-uintptr_t platform_program_entry(void) {
-    return getauxval(AT_ENTRY);
-}
-
 bool platform_has_loader(void) {
     return getauxval(AT_BASE) != 0;
 }
 
-void platform_run(const char *path, char *const *argv, char *const *environment) {
-    (void)syscall6(SYS_execve, (long)path, (long)argv, (long)environment, 0, 0, 0);
+struct place {
+    uintptr_t code;
+    bool first; /* the next object is the first that is looked at */
+    bool found;
+};
+
+static bool contains(const struct dl_phdr_info *object, uintptr_t address) {
+    for (unsigned i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+        if (part->p_type == PT_LOAD && address - (object->dlpi_addr + part->p_vaddr) < part->p_memsz) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Objects come in the order in which they were loaded. In a name space of its own (dlmopen) the first is not the program. */
+static int look_at_object(struct dl_phdr_info *object, size_t size, void *context) {
+    (void)size;
+    struct place *place = context;
+    if (place->first && (uintptr_t)object->dlpi_phdr != getauxval(AT_PHDR)) {
+        return 1;
+    }
+    place->first = false;
+    place->found = contains(object, place->code);
+    return place->found || contains(object, (uintptr_t)getauxval);
+}
+
+bool platform_loaded_first(uintptr_t code) {
+    struct place place = {.code = code, .first = true};
+    (void)dl_iterate_phdr(look_at_object, &place);
+    return place.found;
+}
+
+bool platform_program_path(char *to, size_t size) {
+    long length = syscall6(SYS_readlinkat, AT_FDCWD, (long)"/proc/self/exe", (long)to, (long)size, 0, 0);
+    if (length <= 0 || (size_t)length >= size) {
+        return false;
+    }
+    to[length] = '\0';
+    return true;
+}
+
+unsigned platform_run(const char *path, char *const *argv, char *const *environment) {
+    return (unsigned)-syscall6(SYS_execve, (long)path, (long)argv, (long)environment, 0, 0, 0);
+}
+
+void platform_get_name(char name[PLATFORM_NAME_BYTES]) {
+    name[0] = '\0';
+    (void)syscall6(SYS_prctl, PR_GET_NAME, (long)name, 0, 0, 0, 0);
+}
+
+void platform_set_name(const char *name) {
+    (void)syscall6(SYS_prctl, PR_SET_NAME, (long)name, 0, 0, 0, 0);
 }
 
 void platform_write(int descriptor, const char *text, size_t length) {

@@ -69,19 +69,31 @@ static void other_libraries_stay_preloaded(void **state) {
 #define NO_EFFECT "collam: option 'hardened=1' has no effect: "
 
 static char *arguments[] = {(char *)"program", (char *)"x", NULL};
-static char *variables[] = {(char *)"LD_PRELOADED=no", (char *)"LD_PRELOAD=/a.so " OWN, (char *)"COLLAM_STARTED_AGAIN=77", (char *)"HOME=/",
-                            NULL};
+static char *variables[5];
 static unsigned runs;
+static const char *runs_path = "/bin/program";
+static unsigned refusal;
 
-static void look_at_run(const char *path, char *const *argv, char *const *environment) {
+static unsigned look_at_run(const char *path, char *const *argv, char *const *environment) {
     runs++;
-    assert_string_equal(path, "/bin/program");
+    assert_string_equal(path, runs_path);
     assert_ptr_equal(argv, arguments);
     assert_string_equal(environment[0], "LD_PRELOADED=no");
     assert_string_equal(environment[1], "HOME=/");
     assert_string_equal(environment[2], "LD_PRELOAD=" HARDENED ":/a.so");
-    assert_string_equal(environment[3], "COLLAM_STARTED_AGAIN=1234");
+    assert_string_equal(environment[3], "COLLAM_STARTED_AGAIN=1234:the name");
     assert_null(environment[4]);
+    return refusal;
+}
+
+#define HEAD "\177ELF\2\1\1\1aaaaaaaa\3\1"
+#define OURS HEAD "\x3e\1 and more"
+
+static void settle(void) {
+    fake_settings.process_id = 1234;
+    memcpy(fake_settings.name, "the name", sizeof "the name");
+    fake_settings.run_hook = look_at_run;
+    fake_set_file(OWN, OURS);
 }
 
 static void expect_no_effect(const char *own, const char *program, char **environment, const char *why) {
@@ -95,20 +107,38 @@ static void expect_no_effect(const char *own, const char *program, char **enviro
 }
 
 /* The hook returns, as the system call does when it is refused. */
+static void fill_variables(void) {
+    variables[0] = (char *)"LD_PRELOADED=no";
+    variables[1] = (char *)"LD_PRELOAD=/a.so " OWN;
+    variables[2] = (char *)"COLLAM_STARTED_AGAIN=77:other";
+    variables[3] = (char *)"HOME=/";
+    variables[4] = NULL;
+}
+
 static void runs_the_program_again(void **state) {
     (void)state;
-    fake_settings.process_id = 1234;
-    fake_settings.run_hook = look_at_run;
-    fake_set_file(HARDENED, "a library");
+    settle();
+    fill_variables();
+    fake_set_file(HARDENED, OURS);
+    refusal = 13;
     size_t mapped = fake_mapped_bytes();
     again_with(OWN, "/bin/program", arguments, variables);
     assert_int_equal(runs, 1);
-    assert_string_equal(fake_output(), NO_EFFECT "the system does not let it start again: /bin/program\n");
+    assert_string_equal(fake_output(), NO_EFFECT "the system does not let it start again: /bin/program (error 13)\n");
     assert_int_equal(fake_mapped_bytes(), mapped);
     assert_int_equal(fake_open_files(), 0);
     char *without[] = {variables[0], variables[3], NULL};
     fake_settings.run_hook = NULL;
     again_with(OWN, "/bin/program", arguments, without);
+    fake_settings.run_hook = look_at_run;
+    runs_path = "/proc/self/exe";
+    fill_variables();
+    again_with(OWN, "/bin/program (deleted)", arguments, variables);
+    fill_variables();
+    again_with(OWN, NULL, arguments, variables);
+    assert_int_equal(runs, 3);
+    runs_path = "/bin/program";
+    fake_settings.run_hook = NULL;
     fake_fail_from(FAKE_MAP, 1);
     expect_no_effect(OWN, "/bin/program", variables, "the system does not let it start again: /bin/program");
     fake_fail_never();
@@ -116,18 +146,25 @@ static void runs_the_program_again(void **state) {
 
 static void says_why_not(void **state) {
     (void)state;
-    fake_settings.process_id = 1234;
-    fake_settings.run_hook = look_at_run;
+    settle();
+    fill_variables();
     expect_no_effect(NULL, "/bin/program", variables,
-                     "/proc/self/maps does not tell where libcollam.so is; start the program with LD_PRELOAD=libcollam-hardened.so");
-    expect_no_effect(OWN, NULL, variables,
                      "/proc/self/maps does not tell where libcollam.so is; start the program with LD_PRELOAD=libcollam-hardened.so");
     expect_no_effect("/bin/program", "/bin/program", variables,
                      "collam is linked into the program, or lies where LD_PRELOAD cannot name it: /bin/program");
-    expect_no_effect(OWN, "/bin/program", variables, "there is no " HARDENED);
-    fake_set_file(HARDENED, "a library");
-    char *started[] = {(char *)"COLLAM_STARTED_AGAIN=1234", NULL};
+    expect_no_effect(OWN, "/bin/program", variables, "there is no library for this processor at " HARDENED);
+    fake_set_file(HARDENED, "nonsense that is long enough");
+    expect_no_effect(OWN, "/bin/program", variables, "there is no library for this processor at " HARDENED);
+    fake_set_file(HARDENED, HEAD "\xb7\1");
+    expect_no_effect(OWN, "/bin/program", variables, "there is no library for this processor at " HARDENED);
+    fake_set_file(HARDENED, "\177ELF");
+    expect_no_effect(OWN, "/bin/program", variables, "there is no library for this processor at " HARDENED);
+    fake_set_file(HARDENED, OURS);
+    char *started[] = {(char *)"COLLAM_STARTED_AGAIN=1234:a script", variables[0], NULL};
     expect_no_effect(OWN, "/bin/program", started, "the system did not load " HARDENED);
+    assert_string_equal(fake_settings.name, "a script");
+    assert_ptr_equal(started[0], variables[0]); /* what is executed next under this number may try */
+    assert_null(started[1]);
     char *valgrind[] = {(char *)"LD_PRELOAD=/usr/libexec/valgrind/vgpreload_core-amd64-linux.so:" OWN, NULL};
     expect_no_effect(OWN, "/bin/program", valgrind, "the program would leave valgrind; preload " HARDENED);
     fake_settings.no_loader = true;
@@ -149,14 +186,52 @@ static void expect_said(const char *options, const char *more, const char *third
     }
 }
 
-/* Here collam is part of the program, which the fake does not find. */
+/* Here collam is part of the program. */
 static void the_option_comes_from_the_environment(void **state) {
     (void)state;
-    expect_said("COLLAM_OPTIONS=hardened=1", NULL, NULL, "[" NO_EFFECT "/proc/self/maps does not tell");
+    expect_said("COLLAM_OPTIONS=hardened=1", NULL, NULL, "[" NO_EFFECT "collam is linked into the program");
     expect_said("COLLAM_OPTIONS=hardened=1", "UNIT_NOT_OURS=1", NULL, "[" NO_EFFECT "the program does not allocate from this library;");
     expect_said("COLLAM_OPTIONS=hardened=1", "UNIT_NOT_OURS=1", "LD_PRELOAD=" HARDENED, "[]");
     expect_said("COLLAM_OPTIONS=hardened=0", NULL, NULL, "[]");
     expect_said("UNIT=1", NULL, NULL, "[]");
+}
+
+/* The next program under the same number, and children, are told nothing. */
+static void arrives_once(void **state) {
+    (void)state;
+    fake_settings.process_id = 1234;
+    char *home = (char *)"HOME=/", *more = (char *)"COLLAM_STARTED_AGAINST=x";
+    char *environment[] = {home, (char *)"COLLAM_STARTED_AGAIN=1234:\xc3\xa9 a:b", more, NULL};
+    assert_true(again_arrived(environment));
+    assert_string_equal(fake_settings.name, "\xc3\xa9 a:b");
+    assert_ptr_equal(environment[0], home);
+    assert_ptr_equal(environment[1], more);
+    assert_null(environment[2]);
+    assert_false(again_arrived(environment));
+    static const char *const others[] = {"COLLAM_STARTED_AGAIN=1235:x", "COLLAM_STARTED_AGAIN=1234",
+                                         "COLLAM_STARTED_AGAIN=", "COLLAM_STARTED_AGAIN=x"};
+    for (size_t i = 0; i < COUNT(others); i++) {
+        environment[1] = (char *)(uintptr_t)others[i];
+        assert_false(again_arrived(environment));
+        assert_null(environment[1]);
+    }
+    assert_string_equal(fake_settings.name, "\xc3\xa9 a:b");
+}
+
+/* Children inherit it: it should outlive an update. */
+static void prefers_the_short_name(void **state) {
+    (void)state;
+    settle();
+    fill_variables();
+    fake_set_file(OWN ".1.0", OURS);
+    fake_set_file(HARDENED ".1.0", OURS);
+    refusal = 1;
+    unsigned before = runs;
+    char *started[] = {(char *)"COLLAM_STARTED_AGAIN=1234:the name", NULL};
+    expect_no_effect(OWN ".1.0", "/bin/program", started, "the system did not load " HARDENED ".1.0");
+    fake_set_file(HARDENED, OURS);
+    again_with(OWN ".1.0", "/bin/program", arguments, variables);
+    assert_int_equal(runs, before + 1);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -164,6 +239,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(other_libraries_stay_preloaded),
     cmocka_unit_test(runs_the_program_again),
     cmocka_unit_test(says_why_not),
+    cmocka_unit_test(arrives_once),
+    cmocka_unit_test(prefers_the_short_name),
     cmocka_unit_test(the_option_comes_from_the_environment),
     cmocka_unit_test(child_tells),
 };

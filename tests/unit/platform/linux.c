@@ -316,6 +316,27 @@ static void ends_as_abort_does(void **state) {
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
+static void knows_its_program(void **state) {
+    (void)state;
+    char path[1024], expected[1024] = {0};
+    assert_true(readlink("/proc/self/exe", expected, sizeof expected - 1) > 0);
+    assert_true(platform_program_path(path, sizeof path));
+    assert_string_equal(path, expected);
+    assert_true(platform_program_path(path, strlen(expected) + 1));
+    assert_false(platform_program_path(path, strlen(expected)));
+    char name[PLATFORM_NAME_BYTES], other[PLATFORM_NAME_BYTES];
+    platform_get_name(name);
+    platform_set_name("a name");
+    platform_get_name(other);
+    assert_string_equal(other, "a name");
+    platform_set_name(name);
+    int on_stack;
+    assert_true(platform_loaded_first((uintptr_t)knows_its_program));
+    assert_false(platform_loaded_first((uintptr_t)&on_stack));
+    char *const none[] = {NULL};
+    assert_int_equal(platform_run("/nowhere/at/all", none, none), ENOENT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(maps_zeroed_aligned_memory),
@@ -331,6 +352,7 @@ int main(void) {
         cmocka_unit_test(tells_swap_and_nodes),
         cmocka_unit_test(writes_all_of_it),
         cmocka_unit_test(ends_as_abort_does),
+        cmocka_unit_test(knows_its_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
