@@ -10,7 +10,8 @@
 _Static_assert(sizeof(struct slab) == UNIT_INFO_BYTES, "a slab header is a chunk's unit_info");
 _Static_assert(UNIT_SIZE / FEW_BLOCKS_SIZE <= 64, "few blocks fit in one word");
 
-enum { WORTH_IT = 6 }; /* slices of a slab that must be free for their pages to go */
+/* Slices of a slab that must be free for their pages to go: many at first, fewer when the slab was found at rest as often as this. */
+enum { WORTH_IT = 6, WORTH_IT_LATER = 3, LATER = 8 };
 
 static const struct size_class *class_of(const struct slab *slab) {
     return &size_classes[slab_class(slab)];
@@ -102,6 +103,7 @@ struct slab *slab_create(unsigned class_index, unsigned shard) {
     slab->clean = 0;
     slab->seen = 0;
     slab->purged = 0;
+    slab->rested = 0;
     slab->hint = 0;
     slab->fullness = 0;
     store_relaxed(&slab->owner, (uint16_t)slab_owner(shard, class_index));
@@ -172,12 +174,20 @@ size_t slab_purge_at_rest(struct slab *slab) {
     unsigned out = (unsigned)slab->blocks - slab->free;
     bool draining = slab->seen == 0 || out < slab->seen / 2u;
     slab->seen = (uint16_t)out;
-    if (draining || (slab->purged && out > slab->purged - slab->purged / 8u)) {
+    if (draining) {
+        slab->rested = 0;
+        return 0;
+    }
+    if (slab->rested < LATER && ++slab->rested == LATER) {
+        slab->purged = 0; /* once more: less is worth it now */
+    }
+    if (slab->purged && out > slab->purged - slab->purged / 8u) {
         return 0;
     }
     slab->purged = (uint16_t)out;
     unsigned purgeable = purgeable_slices(slab);
-    return __builtin_popcount(purgeable) < WORTH_IT ? 0 : purge_slices(slab, purgeable);
+    int worth_it = slab->rested == LATER ? WORTH_IT_LATER : WORTH_IT;
+    return __builtin_popcount(purgeable) < worth_it ? 0 : purge_slices(slab, purgeable);
 }
 
 void slab_destroy(struct slab *slab) {

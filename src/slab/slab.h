@@ -39,8 +39,9 @@ struct slab {
     uint16_t relist_at; /* the bin's: with so many free the slab belongs in another list */
     uint16_t clean;     /* a bit per slice: wholly free and not backed by memory, since it was given back */
     uint16_t seen;      /* blocks that were out when slab_purge_at_rest was called last; 0: not since a block was claimed */
-    uint16_t purged;    /* blocks that were out when it last gave pages back; 0: likewise */
-    unsigned char unused[14];
+    uint16_t purged;    /* blocks that were out when its pages were last given back or found not worth it; 0: likewise */
+    uint8_t rested;     /* calls of it in a row that found the slab at rest, up to a limit; counted from 0 after a claim */
+    unsigned char unused[13];
 };
 
 _Static_assert(sizeof(struct slab) == 64, "one cache line in the chunk descriptor");
@@ -97,8 +98,9 @@ ALWAYS_INLINE bool slab_put_one(struct slab *slab, uintptr_t address) {
 /* The pages on which no block lies that is out go back to the system: they stay part of the slab and read as zeros. Returns the bytes that
  * went. */
 size_t slab_purge(struct slab *slab);
-/* The same where it pays: a few pages at least; not if many blocks have come back since the last call, since then the slab may soon be free
- * as a whole; and not again before an eighth of those that were out then has come back. */
+/* The same where it pays: a few pages at least, fewer once many calls in a row have found the slab at rest; not if many blocks have come
+ * back since the last call, since then the slab may soon be free as a whole; and not again before an eighth of those that were out then has
+ * come back. */
 size_t slab_purge_at_rest(struct slab *slab);
 
 void slab_check(const struct slab *slab);

@@ -100,6 +100,63 @@ static void what_is_claimed_again_is_no_longer_clean(void **state) {
     assert_int_equal(slab_purge_at_rest(slab), 6 * 4096);
 }
 
+/* All but the first `free` pages are full. */
+static struct slab *slab_with_free_pages(void **block, unsigned free) {
+    struct slab *slab = slab_create(CLASS, 0);
+    assert_int_equal(claim(slab, block, BLOCKS), BLOCKS);
+    memset(slab_base(slab), 7, UNIT_SIZE);
+    for (unsigned i = 0; i < free * IN_PAGE; i++) {
+        put(slab, block[i]);
+    }
+    return slab;
+}
+
+static void three_free_pages_go_only_from_a_slab_that_rests_for_long(void **state) {
+    (void)state;
+    enum { LOOKS = 8 };
+    void *block[BLOCKS];
+    struct slab *slab = slab_with_free_pages(block, 3);
+    for (unsigned i = 0; i < LOOKS; i++) { /* the first look only learns how many are out */
+        assert_int_equal(slab_purge_at_rest(slab), 0);
+    }
+    assert_int_equal(claim(slab, block, 1), 1); /* which begins anew */
+    put(slab, block[0]);
+    for (unsigned i = 0; i < LOOKS; i++) {
+        assert_int_equal(slab_purge_at_rest(slab), 0);
+    }
+    assert_int_equal(slab_purge_at_rest(slab), 3 * 4096);
+    assert_int_equal(fake_calls(FAKE_PURGE), 1);
+    assert_int_equal(slab_purge_at_rest(slab), 0);
+}
+
+static void two_free_pages_never_go(void **state) {
+    (void)state;
+    void *block[BLOCKS];
+    struct slab *slab = slab_with_free_pages(block, 2);
+    for (unsigned i = 0; i < 300; i++) {
+        assert_int_equal(slab_purge_at_rest(slab), 0);
+    }
+}
+
+static void a_slab_that_drains_begins_its_rest_anew(void **state) {
+    (void)state;
+    enum { LOOKS = 8 };
+    void *block[BLOCKS];
+    struct slab *slab = slab_with_free_pages(block, 3);
+    for (unsigned i = 0; i < LOOKS; i++) {
+        assert_int_equal(slab_purge_at_rest(slab), 0);
+    }
+    for (unsigned i = 3 * IN_PAGE; i < BLOCKS; i++) { /* more than half of them, and no page becomes free */
+        if (i % IN_PAGE % 4) {
+            put(slab, block[i]);
+        }
+    }
+    for (unsigned i = 0; i < LOOKS; i++) {
+        assert_int_equal(slab_purge_at_rest(slab), 0);
+    }
+    assert_int_equal(slab_purge_at_rest(slab), 3 * 4096);
+}
+
 static void refusals(void **state) {
     (void)state;
     void *block[BLOCKS];
@@ -185,6 +242,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(free_pages_go_when_the_slab_has_come_to_rest),
     cmocka_unit_test(a_slab_that_drains_is_left_alone),
     cmocka_unit_test(what_is_claimed_again_is_no_longer_clean),
+    cmocka_unit_test(three_free_pages_go_only_from_a_slab_that_rests_for_long),
+    cmocka_unit_test(two_free_pages_never_go),
+    cmocka_unit_test(a_slab_that_drains_begins_its_rest_anew),
     cmocka_unit_test(refusals),
     cmocka_unit_test(follow_models_with_pages_of_4_kib),
     cmocka_unit_test(follow_models_with_pages_of_16_kib),
