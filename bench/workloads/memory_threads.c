@@ -172,7 +172,7 @@ struct stage {
     struct chain *chain;
     unsigned index, last;
     void **held;
-    _Atomic uint64_t live;
+    _Atomic uint64_t live; // made less freed, modulo 2^64: all stages' together is what is live, on its way included
     _Atomic bool made_all;
 };
 
@@ -195,19 +195,17 @@ static void *stage_main(void *arg) {
         void *block = NULL, **place = &self->held[i % c->window];
         if (i < c->total) {
             block = self->index == 0 ? sized_block(&r, &live) : queue_pop(&c->queue[self->index]);
-            live += self->index == 0 ? 0 : *(size_t *)block;
         }
         if (block != NULL && rng_below(&r, 4) == 0) {
             live -= *(size_t *)block;
             free(block);
             block = sized_block(&r, &live);
         }
-        if (*place != NULL) {
+        if (*place != NULL && self->index == self->last) {
             live -= *(size_t *)*place;
-            if (self->index == self->last)
-                free(*place);
-            else
-                queue_push(&c->queue[self->index + 1], *place);
+            free(*place);
+        } else if (*place != NULL) {
+            queue_push(&c->queue[self->index + 1], *place);
         }
         *place = block;
         atomic_store_explicit(&self->live, live, memory_order_relaxed);
