@@ -7,8 +7,9 @@
 #define COLLAM_HEAP_QUARANTINE_H
 
 #include "base/compiler.h"
+#include "pages/fence.h"
 
-enum { QUARANTINE_SLOTS = 64, QUARANTINE_MIN = 68 << 10 /* smaller blocks come and go too often to be unmapped each time */ };
+enum { QUARANTINE_SLOTS = 64, QUARANTINE_MIN = FENCED_MIN };
 #define QUARANTINE_BYTES ((size_t)64 << 20)
 
 #define QUARANTINE_HAS_IT (~0u)

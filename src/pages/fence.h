@@ -13,10 +13,18 @@
 #define COLLAM_PAGES_FENCE_H
 
 #include "base/compiler.h"
+#include "config/geometry.h"
 #include "platform/platform.h"
 
-/* At most three mappings each: less than half of them all. Smaller blocks come and go too often for two system calls each time. */
-enum { FENCED_MAX = 8192, FENCED_MIN = 68 << 10 };
+/* Blocks from this size on have a fence, and are quarantined when freed (heap/quarantine.h). Smaller ones come and go too often for two
+ * system calls each time: a matter of taste, so it is set at build time; 36 KiB is all blocks that are not in slabs. */
+#ifndef COLLAM_HARDENED_LARGE_FROM
+#define COLLAM_HARDENED_LARGE_FROM 69632
+#endif
+_Static_assert(COLLAM_HARDENED_LARGE_FROM > SMALL_MAX, "slabs have no fences");
+
+/* At most three mappings each: less than half of them all. */
+enum { FENCED_MAX = 8192, FENCED_MIN = COLLAM_HARDENED_LARGE_FROM };
 
 /* Bytes of the fence of a block of so many bytes, in whole pages; and of one that is so long together with its fence. */
 ALWAYS_INLINE size_t fence_behind(size_t size) {

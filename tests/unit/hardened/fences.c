@@ -73,6 +73,9 @@ static void a_fence_moves_with_the_end_of_its_block(void **state) {
 
 static void smaller_blocks_have_none(void **state) {
     (void)state;
+    if (FENCED_MIN - PAGE <= SMALL_MAX) {
+        return; /* set at build time: no large block is smaller */
+    }
     char *block = collam_malloc(FENCED_MIN - PAGE);
     assert_int_equal(collam_usable_size(block), FENCED_MIN - PAGE);
     char *grown = collam_realloc(block, FENCED_MIN - PAGE + 1);
