@@ -54,7 +54,7 @@ check() {
 }
 # Requests that got no good answer; nothing else may be reported.
 load() {
-    wrk -t 2 -c 40 -d "$1" -H 'Accept-Encoding: gzip' "$url/$2" >wrk.out || fail "wrk ended with status $?"
+    wrk -t 2 -c 40 --timeout 30s -d "$1" -H 'Accept-Encoding: gzip' "$url/$2" >wrk.out || fail "wrk ended with status $?"
     ! grep -E 'Socket errors|Non-2xx' wrk.out || fail "wrk saw errors on $2"
     total=$((total + $(sed -n 's/^ *\([0-9]*\) requests in .*/\1/p' wrk.out)))
 }
