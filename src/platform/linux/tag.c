@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #endif
 #include "platform/tag.h"
+#include "platform/platform.h"
 #include "platform/syscall.h"
 
 #include <linux/prctl.h>
@@ -19,15 +20,20 @@ _Atomic(bool) tags_on;
 enum { CAN_TAG = 1 << 18 /* HWCAP2_MTE */, PROTECT_TAGS = 0x20 /* PROT_MTE */ };
 enum { MODE_SYNCHRONOUS = 1 << 1 /* PR_MTE_TCF_SYNC */, MODES = 3 << 1, RANDOM_TAGS_SHIFT = 3 /* PR_MTE_TAG_SHIFT */ };
 
-/* The mode is the thread's that asks, and that of all threads and processes it starts. A mode that the program has chosen stays. */
+/* Of AddressSanitizer's run-time library, which knows nothing of tags. */
+void __asan_unpoison_memory_region(void const volatile *address, size_t size) __attribute__((weak));
+
+/* The mode is the thread's that asks, and that of all threads and processes it starts: threads that were there before would hand the system
+ * addresses it does not take. A mode that the program has chosen stays. */
 static bool turn_on(void) {
     long mode = syscall6(SYS_prctl, PR_GET_TAGGED_ADDR_CTRL, 0, 0, 0, 0, 0);
-    if (syscall_failed(mode)) {
+    if (syscall_failed(mode) || !platform_single_threaded() || __asan_unpoison_memory_region) {
         return false;
     }
-    if ((mode & MODES) == 0) {
-        mode |= MODE_SYNCHRONOUS;
+    if (mode & MODES && mode & PR_TAGGED_ADDR_ENABLE) {
+        return true;
     }
+    mode = (mode & ~(long)MODES) | MODE_SYNCHRONOUS;
     mode |= (long)PR_TAGGED_ADDR_ENABLE | (long)0xffff << RANDOM_TAGS_SHIFT;
     return !syscall_failed(syscall6(SYS_prctl, PR_SET_TAGGED_ADDR_CTRL, mode, 0, 0, 0, 0));
 }
