@@ -30,7 +30,7 @@ static bool turn_on(void) {
     if (syscall_failed(mode) || !platform_single_threaded() || __asan_unpoison_memory_region) {
         return false;
     }
-    if (mode & MODES && mode & PR_TAGGED_ADDR_ENABLE) {
+    if (mode & MODES && mode & (long)PR_TAGGED_ADDR_ENABLE) {
         return true;
     }
     mode = (mode & ~(long)MODES) | MODE_SYNCHRONOUS;
