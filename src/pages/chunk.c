@@ -392,7 +392,8 @@ void chunk_return_slices(struct chunk *chunk, unsigned start, unsigned count, bo
 
 void chunk_forget(struct chunk *chunk) {
     lock_take(&chunk_lock, LOCK_CHUNKS);
-    fetch_add_relaxed(&page_counters.purged_bytes, CHUNK_SIZE);
+    /* What was purged before is counted already. */
+    fetch_add_relaxed(&page_counters.purged_bytes, (size_t)dirty_in(chunk, 0, CHUNK_SLICES) << SLICE_SHIFT);
     fetch_add_relaxed(&page_counters.purge_calls, 1);
     fetch_sub_relaxed(&page_counters.used_bytes, CHUNK_SIZE);
     fetch_sub_relaxed(&page_counters.chunk_bytes, CHUNK_SIZE);

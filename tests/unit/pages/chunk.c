@@ -246,6 +246,20 @@ static void empty_chunks_go_and_come_back(void **state) {
     assert_ptr_equal(page_map_chunk((uintptr_t)address_of(pinned[0])), chunk_of_unit_info(pinned[0]));
 }
 
+/* What goes back a second time with the addresses of its chunk had gone already. */
+static void what_went_back_is_counted_once(void **state) {
+    (void)state;
+    void *pinned[CHUNK_UNITS];
+    void *last = fill_first_chunk(pinned);
+    chunk_give_unit(chunk_take_unit(1), UNIT_SLICES, 0);
+    purge_one(true);
+    assert_int_equal(counter(&page_counters.purged_bytes), UNIT_SIZE);
+    chunk_give_unit(last, 3, 0);
+    purge_one(true);
+    assert_int_equal(counter(&page_counters.purged_bytes), UNIT_SIZE + SLICES_TO_BYTES(3));
+    assert_int_equal(counter(&page_counters.purge_calls), 2);
+}
+
 static void an_empty_clean_chunk_can_be_taken(void **state) {
     (void)state;
     void *pinned[CHUNK_UNITS];
@@ -351,6 +365,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(slices_given_back_clean_are_clean),
     cmocka_unit_test(a_refused_purge_keeps_it_dirty),
     cmocka_unit_test(empty_chunks_go_and_come_back),
+    cmocka_unit_test(what_went_back_is_counted_once),
     cmocka_unit_test(an_empty_clean_chunk_can_be_taken),
     cmocka_unit_test(refusals),
     cmocka_unit_test(starting_costs_one_mapping),
