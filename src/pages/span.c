@@ -418,7 +418,12 @@ enum span_result span_unmap(void) {
     lock_take(&span_lock, LOCK_SPANS);
     if (unmapped) {
         span_count(&page_counters.span_bytes, -span->size);
+        struct span *below = span->below;
         span_remove_from_order(span);
+        if (below && span_is_free(below)) { /* others may have mapped there meanwhile, and the span stood between them */
+            span_remove_from_bin(below);
+            span_enter_free(below);
+        }
     } else {
         span->state = CLEAN;
         span_enter_free(span);

@@ -55,6 +55,7 @@ static unsigned mapping_count;
 static size_t mapped_bytes;
 static size_t purged_bytes;
 static struct refusals refusals[FAKE_CALLS];
+static void (*after_unmap)(void);
 struct fake_settings fake_settings = {.page_size = SMALLEST_PAGE,
                                       .cpu_count = 2,
                                       .node_count = 1,
@@ -286,6 +287,11 @@ bool platform_unmap(void *address, size_t size) {
         }
     }
     fake_give();
+    void (*hook)(void) = after_unmap;
+    after_unmap = NULL;
+    if (hook) {
+        hook();
+    }
     return !refused;
 }
 
@@ -529,6 +535,10 @@ void fake_fail_never(void) {
 
 void fake_on_call(enum fake_call call, void (*hook)(void)) {
     refusals[call].hook = hook;
+}
+
+void fake_after_unmap(void (*hook)(void)) {
+    after_unmap = hook;
 }
 
 size_t fake_mapped_bytes(void) {

@@ -74,6 +74,8 @@ void fake_fail_randomly(enum fake_call call, unsigned one_in, uint64_t seed);
 void fake_fail_never(void);
 /* Calls hook at the start of each call of the kind, with no lock of the fake held and not from within itself. NULL: none. */
 void fake_on_call(enum fake_call call, void (*hook)(void));
+/* Calls hook once, when the next unmap has been done and before it returns, as another thread might run then. */
+void fake_after_unmap(void (*hook)(void));
 
 size_t fake_mapped_bytes(void);
 unsigned fake_mapping_count(void);

@@ -360,6 +360,28 @@ static void address_space_goes_and_comes_back(void **state) {
     assert_int_equal(counter(&page_counters.span_bytes), fake_mapped_bytes());
 }
 
+/* Two mappings where the addresses have just become free, a clean end of one beside the other, which is all clean. */
+static void others_map_there(void) {
+    meanwhile = take(MIB);
+    char *second = take(2 * MIB);
+    assert_ptr_equal(second, meanwhile + 2 * MIB);
+    give(second);
+    purge_all();
+}
+
+static void what_is_mapped_where_addresses_went_joins(void **state) {
+    (void)state;
+    char *block = take_touched(10 * MIB);
+    give(block);
+    purge_all();
+    fake_after_unmap(others_map_there);
+    assert_int_equal(span_unmap(), SPAN_DONE);
+    assert_ptr_equal(meanwhile, block);
+    span_check();
+    assert_ptr_equal(take(3 * MIB), meanwhile + MIB);
+    span_check();
+}
+
 static void many_spans(void **state) {
     (void)state;
     enum { MANY = 3000 }; /* the table doubles several times */
@@ -425,6 +447,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(purging_takes_the_largest_first_and_not_more_than_asked),
     cmocka_unit_test(what_is_being_purged_is_nobodys),
     cmocka_unit_test(address_space_goes_and_comes_back),
+    cmocka_unit_test(what_is_mapped_where_addresses_went_joins),
     cmocka_unit_test(many_spans),
     cmocka_unit_test(mappings_are_few_and_shrink_to_what_is_needed),
     cmocka_unit_test(huge_pages_as_the_option_says),
