@@ -358,18 +358,12 @@ static void a_retired_chunk_is_not_handed_out(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(a_retired_chunk_is_not_handed_out),
-    cmocka_unit_test(follows_a_model),
-    cmocka_unit_test(purged_slices_are_clean),
-    cmocka_unit_test(units_fill_a_chunk_from_below),
-    cmocka_unit_test(slices_given_back_clean_are_clean),
-    cmocka_unit_test(a_refused_purge_keeps_it_dirty),
-    cmocka_unit_test(empty_chunks_go_and_come_back),
-    cmocka_unit_test(what_went_back_is_counted_once),
-    cmocka_unit_test(an_empty_clean_chunk_can_be_taken),
-    cmocka_unit_test(refusals),
-    cmocka_unit_test(starting_costs_one_mapping),
-    cmocka_unit_test(huge_pages_as_the_option_says),
+    cmocka_unit_test(a_retired_chunk_is_not_handed_out), cmocka_unit_test(follows_a_model),
+    cmocka_unit_test(purged_slices_are_clean),           cmocka_unit_test(units_fill_a_chunk_from_below),
+    cmocka_unit_test(slices_given_back_clean_are_clean), cmocka_unit_test(a_refused_purge_keeps_it_dirty),
+    cmocka_unit_test(empty_chunks_go_and_come_back),     cmocka_unit_test(what_went_back_is_counted_once),
+    cmocka_unit_test(an_empty_clean_chunk_can_be_taken), cmocka_unit_test(refusals),
+    cmocka_unit_test(starting_costs_one_mapping),        cmocka_unit_test(huge_pages_as_the_option_says),
     cmocka_unit_test(crosses_into_other_regions),
 };
 UNIT_MAIN(tests)
