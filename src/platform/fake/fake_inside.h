@@ -7,6 +7,8 @@
 
 #include "platform/fake/fake.h"
 
+enum { SMALLEST_PAGE = 4096 };
+
 void fake_take(void);
 void fake_give(void);
 
