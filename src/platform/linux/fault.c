@@ -130,18 +130,13 @@ size_t fault_read_memory(uintptr_t from, void *to, size_t size) {
 }
 
 int fault_open_file(const char *path) {
-    long result = syscall6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
-    return syscall_failed(result) ? -1 : (int)result;
+    return syscall_open_file(path);
 }
 
 size_t fault_read_file(int descriptor, char *to, size_t size) {
-    long result;
-    do {
-        result = syscall6(SYS_read, descriptor, (long)to, (long)size, 0, 0, 0);
-    } while (result == -4 /* EINTR */);
-    return syscall_failed(result) ? 0 : (size_t)result;
+    return syscall_read_file(descriptor, to, size);
 }
 
 void fault_close_file(int descriptor) {
-    (void)syscall6(SYS_close, descriptor, 0, 0, 0, 0, 0);
+    syscall_close_file(descriptor);
 }

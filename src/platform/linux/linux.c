@@ -318,20 +318,15 @@ int platform_create_file(const char *path) {
 }
 
 int platform_open_file(const char *path) {
-    long result = syscall6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
-    return syscall_failed(result) ? -1 : (int)result;
+    return syscall_open_file(path);
 }
 
 size_t platform_read(int descriptor, char *buffer, size_t size) {
-    long result;
-    do {
-        result = syscall6(SYS_read, descriptor, (long)buffer, (long)size, 0, 0, 0);
-    } while (result == -4 /* EINTR */);
-    return syscall_failed(result) ? 0 : (size_t)result;
+    return syscall_read_file(descriptor, buffer, size);
 }
 
 void platform_close(int descriptor) {
-    (void)syscall6(SYS_close, descriptor, 0, 0, 0, 0, 0);
+    syscall_close_file(descriptor);
 }
 
 void platform_abort(void) {
