@@ -153,6 +153,23 @@ static void impossible_requests(void **state) {
     assert_int_equal(fake_mapped_bytes(), 0);
 }
 
+static void what_was_used_before_is_known_of_spans_only(void **state) {
+    (void)state;
+    size_t from = 1;
+    size_t to = 1;
+    uintptr_t span = take(100000, 16);
+    large_soiled(span, &from, &to);
+    assert_int_equal(from, to); /* fresh */
+    assert_true(large_give(span));
+    assert_int_equal(take(100000, 16), span);
+    large_soiled(span, &from, &to);
+    assert_int_equal(from, 0);
+    assert_int_equal(to, large_size(span));
+    large_soiled(take(LARGE_MAX + 1, 16), &from, &to);
+    assert_int_equal(from, 0);
+    assert_true(to > LARGE_MAX);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(spans_up_to_the_limit_mappings_above),
     cmocka_unit_test(sizes_are_whole_pages),
@@ -162,5 +179,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_mapping_moves_its_pages),
     cmocka_unit_test(a_refused_resize_purges_and_tries_again),
     cmocka_unit_test(impossible_requests),
+    cmocka_unit_test(what_was_used_before_is_known_of_spans_only),
 };
 UNIT_MAIN(tests)

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -96,6 +97,44 @@ static void purged_pages_read_as_zeros(void **state) {
     assert_true(platform_unmap(memory, 4 * page));
 }
 
+/* The kernel reads for us, or says that it may not: no signal is caught. */
+static bool readable(int pipe_end, const void *address) {
+    return write(pipe_end, address, 1) == 1;
+}
+
+static void pages_become_inaccessible_and_accessible_again(void **state) {
+    (void)state;
+    size_t page = platform_page_size();
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    char *memory = platform_map(3 * page, page);
+    assert_non_null(memory);
+    memset(memory, 7, 3 * page);
+    assert_true(platform_protect(memory + page, page, false));
+    assert_true(readable(ends[1], memory + page - 1) && readable(ends[1], memory + 2 * page));
+    assert_false(readable(ends[1], memory + page) || readable(ends[1], memory + 2 * page - 1));
+    assert_true(platform_protect(memory + page, page, true));
+    assert_int_equal(memory[page], 7);
+    memory[page] = 8;
+    assert_true(platform_unmap(memory, 3 * page));
+    assert_false(platform_protect(memory, page, true)); /* nothing is mapped there */
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void random_bits_differ(void **state) {
+    (void)state;
+    uint64_t ever = 0;
+    uint64_t always = UINT64_MAX;
+    for (int i = 0; i < 64; i++) {
+        uint64_t bits = platform_random();
+        assert_true(bits != platform_random());
+        ever |= bits;
+        always &= bits;
+    }
+    assert_true(ever == UINT64_MAX && always == 0);
+}
+
 static void mappings_grow_shrink_and_move(void **state) {
     (void)state;
     size_t page = platform_page_size();
@@ -158,6 +197,23 @@ static void knows_processors_threads_and_itself(void **state) {
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(other != 0 && other != platform_thread_id());
     assert_false(platform_secure_start());
+    assert_int_equal(platform_program_entry(), getauxval(AT_ENTRY));
+    assert_int_equal(platform_has_loader(), getauxval(AT_BASE) != 0);
+}
+
+static void runs_another_program_or_returns(void **state) {
+    (void)state;
+    char *argv[] = {"sh", "-c", "exit $with", NULL};
+    char *environment[] = {"with=17", NULL};
+    platform_run("/nowhere/at/all", argv, environment);
+    pid_t child = fork();
+    if (child == 0) {
+        platform_run("/bin/sh", argv, environment);
+        _exit(1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 17);
 }
 
 static void files_are_the_owners_alone_and_no_links(void **state) {
@@ -186,7 +242,13 @@ static void files_are_the_owners_alone_and_no_links(void **state) {
     assert_int_equal(symlink(path, link), 0);
     assert_int_equal(platform_create_file(link), -1);
     assert_int_equal(unlink(link), 0);
+    assert_int_equal(rename(path, link), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int reader = open(path, O_RDONLY | O_NONBLOCK); /* so that it can be opened for writing */
+    assert_int_equal(platform_create_file(path), -1);
+    close(reader);
     assert_int_equal(unlink(path), 0);
+    assert_int_equal(unlink(link), 0);
     assert_int_equal(platform_create_file("/nowhere/at/all"), -1);
     assert_int_equal(rmdir(directory), 0);
 }
@@ -343,9 +405,12 @@ int main(void) {
         cmocka_unit_test(leaves_nothing_else_mapped),
         cmocka_unit_test(refuses_what_cannot_be),
         cmocka_unit_test(purged_pages_read_as_zeros),
+        cmocka_unit_test(pages_become_inaccessible_and_accessible_again),
+        cmocka_unit_test(random_bits_differ),
         cmocka_unit_test(mappings_grow_shrink_and_move),
         cmocka_unit_test(waits_until_woken),
         cmocka_unit_test(knows_processors_threads_and_itself),
+        cmocka_unit_test(runs_another_program_or_returns),
         cmocka_unit_test(files_are_the_owners_alone_and_no_links),
         cmocka_unit_test(reads_what_the_c_library_reads),
         cmocka_unit_test(tells_the_limits_of_the_process),
