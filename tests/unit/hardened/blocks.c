@@ -4,6 +4,9 @@
  */
 #include "collam/collam.h"
 #include "config/options.h"
+#include "front/sampled.h"
+#include "front/slow.h"
+#include "heap/guarded.h"
 #include "heap/thread_heap.h"
 #include "slab/size_class.h"
 #include "unit.h"
@@ -252,6 +255,22 @@ static void large_blocks_wait_and_a_second_free_is_seen(void **state) {
     assert_string_equal(fake_output(), "");
 }
 
+/* As start does it. */
+static void one_block_in_so_many_is_guarded(void **state) {
+    (void)state;
+    sampled_start(50);
+    heap_count_calls();
+    store_relaxed(&front_special, true);
+    unsigned guarded = 0;
+    for (int i = 0; i < 50000; i++) {
+        void *block = i % 2 ? collam_malloc(100) : collam_aligned_alloc(64, 128);
+        guarded += guarded_holds((uintptr_t)block);
+        collam_free(block);
+    }
+    assert_in_range(guarded, 900, 1100);
+    assert_string_equal(fake_output(), "");
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(blocks_are_clear_and_end_before_their_canary),
     cmocka_unit_test(an_overrun_is_found_when_the_block_is_freed),
@@ -263,5 +282,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(chance_chooses_the_block),
     cmocka_unit_test(realloc_keeps_contents),
     cmocka_unit_test(large_blocks_wait_and_a_second_free_is_seen),
+    cmocka_unit_test(one_block_in_so_many_is_guarded),
 };
 UNIT_MAIN(tests)

@@ -2,6 +2,7 @@
  * Purpose: tests of slab_purge_at_rest in slab/slab.c: only pages without a block that is out go back, when it pays, and are known to be
  * gone.
  */
+#include "config/options.h"
 #include "pages/counters.h"
 #include "slab/slab.h"
 #include "unit.h"
@@ -238,6 +239,21 @@ static void follow_models_with_pages_of_64_kib(void **state) {
     follow_models(65536);
 }
 
+/* Or the kernel would fill the holes again. */
+static void its_chunk_asks_for_no_huge_page_any_more(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_huge_start, 0));
+    static void *block[BLOCKS];
+    struct slab *slab = sparse_slab(block);
+    while (fake_huge_pages_at(slab_base(slab)) != 1) { /* the first chunk comes from a mapping that asks for none */
+        slab = sparse_slab(block);
+    }
+    assert_int_equal(slab_purge_at_rest(slab), 0);
+    assert_int_equal(fake_huge_pages_at(slab_base(slab)), 1);
+    assert_true(slab_purge_at_rest(slab) != 0);
+    assert_int_equal(fake_huge_pages_at(slab_base(slab)), -1);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(free_pages_go_when_the_slab_has_come_to_rest),
     cmocka_unit_test(a_slab_that_drains_is_left_alone),
@@ -249,5 +265,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(follow_models_with_pages_of_4_kib),
     cmocka_unit_test(follow_models_with_pages_of_16_kib),
     cmocka_unit_test(follow_models_with_pages_of_64_kib),
+    cmocka_unit_test(its_chunk_asks_for_no_huge_page_any_more),
 };
 UNIT_MAIN(tests)
