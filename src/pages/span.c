@@ -23,8 +23,9 @@ enum {
 
 #define GROW_MIN ((size_t)2 << 20)
 #define GROW_MAX ((size_t)64 << 20)
-#define ZEROS_MIN ((size_t)2 << 20) /* who wants that many zeros gets clean pages rather than dirty ones that must be cleared */
-#define UNMAP_MIN ((size_t)1 << 20) /* less is not worth a hole in a mapping */
+#define ZEROS_MIN ((size_t)2 << 20)      /* who wants that many zeros gets clean pages rather than dirty ones that must be cleared */
+#define UNMAP_MIN ((size_t)1 << 20)      /* less is not worth a hole in a mapping */
+#define UNMAP_END_MIN ((size_t)64 << 10) /* nor is less worth a system call, where it makes no hole */
 #define PURGE_STEP ((size_t)64 << 10)
 
 static struct lock span_lock;
@@ -402,10 +403,18 @@ enum span_result span_purge(size_t most, unsigned skip) {
     return purged ? SPAN_DONE : SPAN_REFUSED;
 }
 
+static bool worth_unmapping(const struct span *span) {
+    bool hole = span_touches(span->below, span) && span_touches(span, span->above);
+    return span->size >= (hole ? UNMAP_MIN : UNMAP_END_MIN);
+}
+
 enum span_result span_unmap(void) {
     lock_take(&span_lock, LOCK_SPANS);
     struct span *span = span_next_smaller(CLEAN, NULL);
-    if (span == NULL || span->size < UNMAP_MIN) {
+    while (span && !worth_unmapping(span)) {
+        span = span_next_smaller(CLEAN, span);
+    }
+    if (span == NULL) {
         lock_give(&span_lock, LOCK_SPANS);
         return SPAN_NOTHING;
     }

@@ -360,6 +360,32 @@ static void address_space_goes_and_comes_back(void **state) {
     assert_int_equal(counter(&page_counters.span_bytes), fake_mapped_bytes());
 }
 
+/* In a process that may have no more addresses it is what others could use. */
+static void small_ends_of_mappings_go_and_small_holes_are_not_made(void **state) {
+    (void)state;
+    char *block[4];
+    for (size_t i = 0; i < COUNT(block); i++) {
+        block[i] = take_touched(MIB / 2);
+    }
+    assert_int_equal(counter(&page_counters.span_bytes), 2 * MIB);
+    give(block[1]);
+    purge_all();
+    assert_int_equal(span_unmap(), SPAN_NOTHING);
+    give(block[3]);
+    purge_all();
+    assert_int_equal(span_unmap(), SPAN_DONE);
+    assert_int_equal(span_unmap(), SPAN_NOTHING);
+    assert_false(fake_is_mapped(block[3], PAGE));
+    assert_true(fake_is_mapped(block[1], MIB / 2));
+    give(block[0]);
+    purge_all();
+    assert_int_equal(span_unmap(), SPAN_DONE); /* together they end the mapping */
+    assert_int_equal(counter(&page_counters.span_bytes), MIB / 2);
+    assert_int_equal(fake_mapped_bytes(), MIB / 2);
+    (void)take(20 * PAGE);
+    span_check();
+}
+
 /* Two mappings where the addresses have just become free, a clean end of one beside the other, which is all clean. */
 static void others_map_there(void) {
     meanwhile = take(MIB);
@@ -447,6 +473,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(purging_takes_the_largest_first_and_not_more_than_asked),
     cmocka_unit_test(what_is_being_purged_is_nobodys),
     cmocka_unit_test(address_space_goes_and_comes_back),
+    cmocka_unit_test(small_ends_of_mappings_go_and_small_holes_are_not_made),
     cmocka_unit_test(what_is_mapped_where_addresses_went_joins),
     cmocka_unit_test(many_spans),
     cmocka_unit_test(mappings_are_few_and_shrink_to_what_is_needed),
