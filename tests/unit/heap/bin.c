@@ -154,6 +154,10 @@ static void bad_blocks_come_to_the_front(void **state) {
     assert_int_equal(bin_blocks_out(6), 4);
     assert_int_equal(bin_blocks_out(7), 1);
     assert_int_equal(bin_put(6, given, 0), 0);
+    void *alone;
+    assert_int_equal(claim(&shard, 7, &alone, 1), 1);
+    put(7, alone);
+    assert_int_equal(bin_put(7, &alone, 1), 1);
 }
 
 static void follows_a_model(void **state) {
