@@ -197,7 +197,6 @@ static void knows_processors_threads_and_itself(void **state) {
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(other != 0 && other != platform_thread_id());
     assert_false(platform_secure_start());
-    assert_int_equal(platform_program_entry(), getauxval(AT_ENTRY));
     assert_int_equal(platform_has_loader(), getauxval(AT_BASE) != 0);
 }
 
@@ -205,10 +204,10 @@ static void runs_another_program_or_returns(void **state) {
     (void)state;
     char *argv[] = {"sh", "-c", "exit $with", NULL};
     char *environment[] = {"with=17", NULL};
-    platform_run("/nowhere/at/all", argv, environment);
+    assert_int_equal(platform_run("/nowhere/at/all", argv, environment), ENOENT);
     pid_t child = fork();
     if (child == 0) {
-        platform_run("/bin/sh", argv, environment);
+        (void)platform_run("/bin/sh", argv, environment);
         _exit(1);
     }
     int status = 0;
