@@ -7,9 +7,6 @@
 
 #include "base/compiler.h"
 
-#include <fcntl.h>
-#include <sys/syscall.h>
-
 #if defined(__x86_64__)
 ALWAYS_INLINE long syscall6(long number, long a, long b, long c, long d, long e, long f) {
     long result;
@@ -37,22 +34,6 @@ ALWAYS_INLINE long syscall6(long number, long a, long b, long c, long d, long e,
 
 ALWAYS_INLINE bool syscall_failed(long result) {
     return (unsigned long)result > -4096ul;
-}
-
-/* For linux/linux.c, and for linux/fault.c, which reads the system's own files in tests over the fake platform too. */
-ALWAYS_INLINE int syscall_open_file(const char *path) {
-    long result = syscall6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
-    return syscall_failed(result) ? -1 : (int)result;
-}
-ALWAYS_INLINE size_t syscall_read_file(int descriptor, char *to, size_t size) {
-    long result;
-    do {
-        result = syscall6(SYS_read, descriptor, (long)to, (long)size, 0, 0, 0);
-    } while (result == -4 /* EINTR */);
-    return syscall_failed(result) ? 0 : (size_t)result;
-}
-ALWAYS_INLINE void syscall_close_file(int descriptor) {
-    (void)syscall6(SYS_close, descriptor, 0, 0, 0, 0, 0);
 }
 
 #endif

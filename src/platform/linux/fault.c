@@ -8,6 +8,7 @@
 #include "platform/fault.h"
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "platform/linux/files.h"
 #include "platform/syscall.h"
 
 #include <fcntl.h>

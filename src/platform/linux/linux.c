@@ -6,6 +6,7 @@
 #define _GNU_SOURCE /* MREMAP_MAYMOVE */
 #endif
 #include "base/bits.h"
+#include "platform/linux/files.h"
 #include "platform/platform.h"
 #include "platform/syscall.h"
 
