@@ -184,23 +184,25 @@ void *front_hardened(size_t size, size_t align) {
     return block;
 }
 
-/* What the fast path would have done, and counted. NULL when there is more to do, or when it is this one's turn to be guarded. */
-ALWAYS_INLINE void *take_counted(size_t size) {
+/* What the fast path would have done, and counted. NULL when there is more to do: the magazine is empty, every call is watched, or it is
+ * this one's turn to be guarded. */
+ALWAYS_INLINE void *take_counted(unsigned class_index) {
     struct heap *heap = thread_heap;
-    if (!sampled_passes() || UNLIKELY(size > SMALL_MAX) || UNLIKELY(heap->watched)) {
-        return NULL;
-    }
-    unsigned class_index = size_class_of(size);
     uint32_t top = load_relaxed(&heap->top[class_index]);
     void *block = *top_slot(heap, top);
-    if (UNLIKELY(block == NULL)) {
-        return NULL;
+    if (LIKELY(block != NULL)) {
+        store_relaxed(&heap->top[class_index], top - TOP_STEP);
+        sampled_count();
     }
-    store_relaxed(&heap->top[class_index], top - TOP_STEP);
-    if (size_class_is_marked(class_index)) {
+    return block;
+}
+
+static NOINLINE void *take_counted_medium(size_t size) {
+    unsigned class_index = size <= SMALL_MAX ? size_class_medium(size) : 0;
+    void *block = take_counted(class_index);
+    if (size_class_is_marked(class_index) && LIKELY(block != NULL)) {
         region_mark(page_map_region((uintptr_t)block), (uintptr_t)block);
     }
-    sampled_count();
     return block;
 }
 
@@ -219,10 +221,11 @@ static bool hardened_gave_zeros(size_t size) {
     return HARDENED_BY(HARDENED_CLEAR) && size <= SMALL_MAX - CANARY_BYTES && option_get(OPTION_perturb) == 0 && !checker_present();
 }
 
-/* Two calls, so that the counted path saves no registers. */
+/* Two calls, so that the counted path saves no registers. With sampling on, nearly every malloc comes here. */
 void *slow_malloc(size_t size) {
-    if (load_relaxed(&front_special)) {
-        void *counted = take_counted(size);
+    if (sampled_passes()) {
+        void *counted = LIKELY(size <= SMALL_TABLE_MAX) ? take_counted(class_by_step[(size + BLOCK_ALIGN - 1) / BLOCK_ALIGN])
+                                                        : take_counted_medium(size);
         if (LIKELY(counted != NULL)) {
             return counted;
         }
