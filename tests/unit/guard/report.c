@@ -44,6 +44,10 @@ static void every_kind(void **state) {
     expect(misuse, "collam: free_sized(0x20, 100): size does not match the block (64 bytes)");
     misuse.kind = MISUSE_WRONG_ALIGN;
     expect(misuse, "collam: free_sized(0x20, 100): alignment does not match the block (64 bytes)");
+    misuse = (struct misuse){.kind = MISUSE_WRONG_TAG, .call = "free", .address = (uintptr_t)7 << 56 | 0x1000, .block_size = 48};
+    expect(misuse,
+           "collam: free(0x700000000001000): the memory tag is not that of a 48-byte block there: freed and handed out again since, or the "
+           "tag was lost");
 }
 
 static void extreme_numbers_fit(void **state) {

@@ -225,6 +225,12 @@ static void answers_as_set(void **state) {
     assert_int_equal(platform_thread_id(), 99);
     assert_int_equal(platform_process_id(), 4711);
     assert_false(platform_secure_start());
+    char path[8];
+    assert_false(platform_program_path(path, sizeof path));
+    fake_settings.program_path = "/a/path";
+    assert_true(platform_program_path(path, sizeof path));
+    assert_string_equal(path, "/a/path");
+    assert_false(platform_program_path(path, sizeof path - 1));
     char *a = platform_map(PAGE, PAGE);
     assert_int_equal(fake_huge_pages_at(a), 0);
     platform_huge_pages(a, PAGE, false);
