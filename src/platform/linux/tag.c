@@ -33,8 +33,10 @@ static bool turn_on(void) {
     if (mode & MODES && mode & (long)PR_TAGGED_ADDR_ENABLE) {
         return true;
     }
-    mode = (mode & ~(long)MODES) | MODE_SYNCHRONOUS;
-    mode |= (long)PR_TAGGED_ADDR_ENABLE | (long)0xffff << RANDOM_TAGS_SHIFT;
+    mode &= ~(long)MODES;
+    mode |= MODE_SYNCHRONOUS;
+    mode |= (long)PR_TAGGED_ADDR_ENABLE;
+    mode |= (long)0xffff << RANDOM_TAGS_SHIFT;
     return !syscall_failed(syscall6(SYS_prctl, PR_SET_TAGGED_ADDR_CTRL, mode, 0, 0, 0, 0));
 }
 
