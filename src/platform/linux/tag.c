@@ -17,7 +17,7 @@
 _Atomic(bool) tags_on;
 
 /* Newer than the headers of the systems we build on, and of one processor. */
-enum { CAN_TAG = 1 << 18 /* HWCAP2_MTE */, PROTECT_TAGS = 0x20 /* PROT_MTE */ };
+enum { CAN_TAG = 1 << 18 /* HWCAP2_MTE */, PROTECTION = PROT_READ | PROT_WRITE | 0x20 /* PROT_MTE */ };
 enum { MODE_SYNCHRONOUS = 1 << 1 /* PR_MTE_TCF_SYNC */, MODES = 3 << 1, RANDOM_TAGS_SHIFT = 3 /* PR_MTE_TAG_SHIFT */ };
 
 /* Of AddressSanitizer's run-time library, which knows nothing of tags. */
@@ -48,6 +48,6 @@ void tags_ask(void *address, size_t size) {
     }
     if (load_relaxed(&tags_on)) {
         /* Refused: memory that has no tags reads as tag 0 and keeps it, so that its blocks get pointers without one. */
-        (void)syscall6(SYS_mprotect, (long)address, (long)size, PROT_READ | PROT_WRITE | PROTECT_TAGS, 0, 0, 0);
+        (void)syscall6(SYS_mprotect, (long)address, (long)size, PROTECTION, 0, 0, 0);
     }
 }
