@@ -13,10 +13,7 @@
 
 #include <limits.h>
 
-enum { FULLNESS_LISTS = 4, WHOLLY_FREE = FULLNESS_LISTS, LISTS, KEPT_SLABS_MAX = 16, SPARSE_MANY = 32 };
-
-/* Bytes of one bin that may go back while its lock is held, and while another thread waits for it. */
-enum { PURGED_AT_ONCE = 2 << 20, PURGED_WHILE_WAITED = 256 << 10 };
+enum { FULLNESS_LISTS = 4, WHOLLY_FREE = FULLNESS_LISTS, LISTS, KEPT_SLABS_MAX = 16, SPARSE_MANY = 32, PURGED_AT_ONCE = 2 << 20 };
 
 struct bin {
     struct lock lock;
@@ -285,16 +282,12 @@ unsigned bin_put(unsigned class_index, void **blocks, unsigned count) {
     return bad;
 }
 
-static bool may_purge_more(const struct bin *bin, size_t purged) {
-    return purged < (lock_is_waited_for(&bin->lock) ? PURGED_WHILE_WAITED : PURGED_AT_ONCE);
-}
-
 /* Free pages of the bin's slabs that are half free and more, the emptiest first; at most `slabs` of them are looked at. The bin's lock is
  * held. */
 static size_t purge_listed(struct bin *bin, unsigned slabs) {
     size_t purged = 0;
     for (unsigned f = FULLNESS_LISTS; f-- > FULLNESS_LISTS / 2;) {
-        for (struct list_node *node = bin->lists[f].first; node && slabs && may_purge_more(bin, purged); node = node->next, slabs--) {
+        for (struct list_node *node = bin->lists[f].first; node && slabs && purged < PURGED_AT_ONCE; node = node->next, slabs--) {
             purged += slab_purge_at_rest(LIST_ENTRY(node, struct slab, node));
         }
     }
@@ -304,8 +297,7 @@ static size_t purge_listed(struct bin *bin, unsigned slabs) {
 /*
  * A few blocks that stay out keep a slab, and so all its pages, from going back. When slabs have more free in all than the dirty budget
  * allows, their free pages go back one by one. Blocks are taken from the fullest slabs first, so that these pages are the last to be
- * needed. One bin at a time, and 2 MiB of it, or 256 KiB once somebody waits for its lock, which is some dozen system calls; later looks
- * go on.
+ * needed. One bin at a time, and 2 MiB of it: who wants its lock waits for some hundred system calls at most.
  */
 static COLD void purge_slabs(unsigned slabs_of_bin) {
     size_t free = 0;

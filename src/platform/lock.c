@@ -101,10 +101,6 @@ void lock_give(struct lock *lock, enum lock_rank rank) {
     note_given(rank);
 }
 
-bool lock_is_waited_for(const struct lock *lock) {
-    return load_relaxed(&lock->word) == WAITED; /* relaxed: nothing is read because of it */
-}
-
 bool lock_caller_holds_any(void) {
     return ranks_held != 0 || holds_all;
 }

@@ -28,8 +28,6 @@ void lock_take(struct lock *lock, enum lock_rank rank);
 /* Takes the lock if that needs no waiting. */
 bool lock_try(struct lock *lock, enum lock_rank rank);
 void lock_give(struct lock *lock, enum lock_rank rank);
-/* For the holder: some thread sleeps until the lock is given, or did so. A hint. */
-bool lock_is_waited_for(const struct lock *lock);
 
 /* True when this is a signal handler that interrupted the calling thread while it held a lock (or was about to, or just had), or all of
  * them around a fork. */

@@ -9,9 +9,6 @@
 #include "slab/slab.h"
 #include "unit.h"
 
-#include <pthread.h>
-#include <sched.h>
-
 /* In the order in which a magazine hands out. */
 static unsigned claim(unsigned *shard, unsigned class_index, void **out, unsigned want) {
     static void *magazine[8192];
@@ -300,47 +297,6 @@ static void free_pages_of_slabs_go_when_there_are_many(void **state) {
     assert_true(free - clean < 3 * DIRTY_MIN);
 }
 
-static void *wanted_meanwhile; /* the block that another thread gives back */
-static size_t purged_when_woken;
-
-static void *another_thread_gives_back(void *unused) {
-    put(24, wanted_meanwhile);
-    return unused;
-}
-
-static void another_thread_wants_the_lock(void) {
-    static bool begun;
-    if (!begun) {
-        begun = true;
-        pthread_t thread;
-        unsigned long waits = fake_calls(FAKE_WAIT);
-        assert_int_equal(pthread_create(&thread, NULL, another_thread_gives_back, NULL), 0);
-        while (fake_calls(FAKE_WAIT) == waits) {
-            sched_yield();
-        }
-        assert_int_equal(pthread_detach(thread), 0);
-    }
-}
-
-static void the_lock_is_given(void) {
-    if (purged_when_woken == 0) {
-        purged_when_woken = fake_purged_bytes();
-    }
-}
-
-static void who_waits_for_the_lock_stops_the_purging(void **state) {
-    (void)state;
-    unsigned shard = 0;
-    void *whole_slab[128];
-    assert_int_equal(claim(&shard, 24, whole_slab, 128), 128);
-    wanted_meanwhile = whole_slab[0];
-    fake_on_call(FAKE_PURGE, another_thread_wants_the_lock);
-    fake_on_call(FAKE_WAKE, the_lock_is_given);
-    size_t clean = clean_after_leaving_survivors(192);
-    assert_in_range(purged_when_woken, 1, 320 << 10);                   /* and not the 2 MiB that a look may purge of one bin */
-    assert_true(clean > (4 << 20) && clean <= (size_t)192 * 126 * 512); /* later looks go on */
-}
-
 static void a_few_free_pages_stay(void **state) {
     (void)state;
     assert_int_equal(clean_after_leaving_survivors(DIRTY_MIN / UNIT_SIZE), 0);
@@ -429,7 +385,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_other_shards_have_plenty_of_is_used_before_new_memory),
     cmocka_unit_test(a_little_is_left_to_its_shard_while_there_is_memory),
     cmocka_unit_test(free_pages_of_slabs_go_when_there_are_many),
-    cmocka_unit_test(who_waits_for_the_lock_stops_the_purging),
     cmocka_unit_test(a_few_free_pages_stay),
     cmocka_unit_test(refusals),
     cmocka_unit_test(free_pages_of_partly_used_slabs_go_back),
