@@ -11,7 +11,7 @@ ALWAYS_INLINE void *take_at_once(size_t rounded, size_t align) {
     if (LIKELY(rounded - 1 < SMALL_TABLE_MAX)) {
         return fast_take(thread_heap->class_by_step[rounded / BLOCK_ALIGN]);
     }
-    return rounded - 1 < SMALL_MAX && align <= SLICE_SIZE ? fast_take_marked(size_class_medium(rounded)) : NULL;
+    return rounded - 1 < SMALL_MAX && align <= SLICE_SIZE ? fast_take_marked(thread_heap->class_by_stride[size_stride(rounded)]) : NULL;
 }
 
 void *front_aligned(size_t align, size_t size) {

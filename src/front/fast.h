@@ -11,6 +11,12 @@
 #include "pages/page_map.h"
 #include "slab/slab.h"
 
+/* Nearly all blocks lie in the region that the heap's come from. A branch that is foreseen tells so; to load the region's root instead
+ * would make all loads that follow, and the next malloc of the class, wait for the block's address. */
+ALWAYS_INLINE bool is_at_home(const struct heap *heap, uintptr_t turned) {
+    return LIKELY(page_map_turned_root(turned) == heap->home_root);
+}
+
 /* The newest block of the class's magazine; NULL when it is empty. */
 ALWAYS_INLINE void *fast_take(unsigned class_index) {
     struct heap *heap = thread_heap;
@@ -27,17 +33,18 @@ ALWAYS_INLINE void *fast_take_marked(unsigned class_index) {
     struct heap *heap = thread_heap;
     uint32_t top = load_relaxed(&heap->top[class_index]);
     void *block = *top_slot(heap, top);
-    if (UNLIKELY(block == NULL) || UNLIKELY(heap->takes_slowly)) {
+    if (UNLIKELY(block == NULL)) {
         return NULL;
     }
     store_relaxed(&heap->top[class_index], top - TOP_STEP);
-    region_mark(page_map_turned_region(page_map_turned((uintptr_t)block)), (uintptr_t)block);
+    uintptr_t turned = page_map_turned((uintptr_t)block);
+    region_mark(is_at_home(heap, turned) ? heap->home : page_map_turned_region(turned), (uintptr_t)block);
     return block;
 }
 
 /* SMALL_TABLE_MAX < size. */
 static NOINLINE void *medium_malloc(size_t size) {
-    void *block = LIKELY(size <= SMALL_MAX) ? fast_take_marked(size_class_medium(size)) : NULL;
+    void *block = LIKELY(size <= SMALL_MAX) ? fast_take_marked(thread_heap->class_by_stride[size_stride(size)]) : NULL;
     return LIKELY(block != NULL) ? block : slow_malloc(size);
 }
 
@@ -49,7 +56,7 @@ ALWAYS_INLINE void *fast_malloc(size_t size) {
         return medium_malloc(size);
     }
     struct heap *heap = thread_heap;
-    size_t class_index = heap->class_by_step[(size + BLOCK_ALIGN - 1) / BLOCK_ALIGN];
+    size_t class_index = heap->class_by_step[size_step(size)];
     uint32_t top = load_relaxed(&heap->top[class_index]);
     FORGET_BESIDE_RESULT(top, class_index);
     void *block = *top_slot(heap, top);
@@ -95,13 +102,16 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
     }
     uintptr_t address = (uintptr_t)block;
     uintptr_t turned = checked_free ? page_map_turned(address) : address >> GRANULE_SHIFT;
-    if (UNLIKELY(!page_map_covers_turned(turned))) {
-        slow_free(block, call);
-        return;
-    }
-    bitmap_word *region = page_map_turned_region(turned);
-    size_t class_index = region_class(region, address);
     struct heap *heap = thread_heap;
+    bitmap_word *region = heap->home;
+    if (!is_at_home(heap, turned)) {
+        if (!page_map_covers_turned(turned)) {
+            slow_free(block, call);
+            return;
+        }
+        region = page_map_turned_region(turned);
+    }
+    size_t class_index = region_class(region, address);
     uint32_t top = load_relaxed(&heap->top[class_index]);
     if (UNLIKELY(__builtin_add_overflow(top, (uint32_t)TOP_STEP, &top))) {
         slow_free(block, call);
@@ -134,11 +144,14 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
 ALWAYS_INLINE unsigned fast_class(const void *block) {
     uintptr_t address = (uintptr_t)block;
     uintptr_t turned = page_map_turned(address);
-    if (UNLIKELY(!page_map_covers_turned(turned))) {
-        return 0;
-    }
-    const bitmap_word *region = page_map_turned_region(turned);
     struct heap *heap = thread_heap;
+    const bitmap_word *region = heap->home;
+    if (!is_at_home(heap, turned)) {
+        if (!page_map_covers_turned(turned)) {
+            return 0;
+        }
+        region = page_map_turned_region(turned);
+    }
     unsigned class_index = region_class(region, address);
     uint32_t top = load_relaxed(&heap->top[class_index]);
     void *const *newest = top_slot(heap, top);

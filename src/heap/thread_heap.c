@@ -13,13 +13,15 @@
 #include "platform/lock.h"
 #include "platform/platform.h"
 
+#include <string.h>
+
 enum { STREAK = 7 };
 
 #define N1 (uint32_t) UINT16_MAX << TOP_FITS_SHIFT | (offsetof(struct heap, nothing) + sizeof(void *))
 #define N4 N1, N1, N1, N1
 #define N16 N4, N4, N4, N4
 
-struct heap no_heap = {.top = {N16, N16, N16, N16}, .kept = {N16, N16, N16, N16}};
+struct heap no_heap = {.top = {N16, N16, N16, N16}, .kept = {N16, N16, N16, N16}, .home_root = NO_ROOT};
 
 __thread struct heap *thread_heap __attribute__((tls_model("initial-exec"))) = &no_heap;
 static __thread bool thread_ended __attribute__((tls_model("initial-exec")));
@@ -41,16 +43,13 @@ void heap_set_arrival_hook(void (*hook)(void)) {
 
 /* Class 0 has no magazine, so malloc's fast path finds nothing. */
 static void count_calls(struct heap *heap) {
-    for (unsigned i = 0; i < CLASS_STEP_MAX; i++) {
-        heap->class_by_step[i] = 0;
-    }
-    heap->takes_slowly = true;
+    memset(heap->class_by_step, 0, sizeof heap->class_by_step);
+    memset(heap->class_by_stride, 0, sizeof heap->class_by_stride);
 }
 
 static void heap_init(struct heap *heap) {
-    for (unsigned i = 0; i < CLASS_STEP_MAX; i++) {
-        heap->class_by_step[i] = class_by_step[i];
-    }
+    memcpy(heap->class_by_step, class_by_step, sizeof class_by_step);
+    memcpy(heap->class_by_stride, class_by_stride, sizeof class_by_stride);
     for (unsigned c = 0; c < CLASS_TABLE; c++) {
         store_relaxed(&heap->top[c], TOP_OF_NOTHING);
         store_relaxed(&heap->kept[c], TOP_OF_NOTHING);
@@ -70,7 +69,6 @@ static void heap_init(struct heap *heap) {
     heap->active = 0;
     heap->flush_seen = load_relaxed(&flush_requests);
     heap->watched = load_relaxed(&watch_everybody);
-    heap->takes_slowly = heap->watched;
     if (UNLIKELY(load_relaxed(&count_everybody))) {
         count_calls(heap);
     }
@@ -80,6 +78,7 @@ static struct heap *heap_new(void) {
     struct heap *heap = meta_alloc(align_up(sizeof *heap, 64) + HEAP_ARENA_BYTES, 64);
     if (heap) {
         heap->next = all_heaps;
+        heap->home_root = NO_ROOT;
         heap->shard = shard_for_heap(heaps_made++ == 0);
         all_heaps = heap;
     }
@@ -151,6 +150,15 @@ static bool obey_flush_request(struct heap *heap) {
     return flush_everything(heap);
 }
 
+/* The heap's blocks come from where this one lies. Regions stay for good, so home may be left unset. */
+static void come_home(struct heap *heap, const void *block) {
+    uintptr_t root = page_map_turned_root(page_map_turned((uintptr_t)block));
+    if (UNLIKELY(root != heap->home_root)) {
+        heap->home_root = root;
+        heap->home = page_map_region((uintptr_t)block);
+    }
+}
+
 static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
     (void)obey_flush_request(heap);
     heap->overflows = 0;
@@ -175,6 +183,7 @@ static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
         __builtin_memmove(first, first + want - got, got * sizeof *first);
     }
     void *block = first[got - 1];
+    come_home(heap, block);
     memorise(heap, first, got - 1);
     set_held(heap, class_index, got - 1);
     magazines_check(heap);
@@ -217,6 +226,7 @@ void heap_put(struct heap *heap, unsigned class_index, void *block, const char *
         }
         return;
     }
+    come_home(heap, block);
     uint32_t top = load_relaxed(place) + TOP_STEP;
     void **slot = top_slot(heap, top);
     *slot = block;
@@ -280,7 +290,6 @@ void heap_watch(void) {
         store_relaxed(&heap->top[c], TOP_OF_NOTHING);
     }
     heap->watched = true;
-    heap->takes_slowly = true;
 }
 
 void heap_count_calls(void) {

@@ -24,6 +24,7 @@
 #define COLLAM_HEAP_THREAD_HEAP_H
 
 #include "base/atomic.h"
+#include "pages/page_map.h"
 #include "slab/size_class.h"
 
 typedef _Atomic(uint32_t) magazine_top;
@@ -39,10 +40,13 @@ enum {
 };
 
 struct heap {
-    magazine_top top[CLASS_TABLE]; /* (shared) first, so that free finds it without an offset */
-    uint8_t class_by_step[CLASS_STEP_MAX + 7];
-    _Atomic(uint64_t) no_mark;              /* 0: where free clears the mark of blocks that have none */
-    uint16_t memo[1 << MEMO_SHIFT];         /* by hash of a block: the slot it was put in last, in bytes from the heap's start */
+    magazine_top top[CLASS_TABLE];             /* (shared) first, so that free finds it without an offset */
+    uint8_t class_by_step[CLASS_STEP_MAX + 7]; /* as the tables of these names */
+    uintptr_t home_root;                       /* of the region that the heap's blocks came from last; NO_ROOT: none yet */
+    bitmap_word *home;                         /* that region */
+    _Atomic(uint64_t) no_mark;                 /* 0: where free clears the mark of blocks that have none */
+    uint16_t memo[1 << MEMO_SHIFT];            /* by hash of a block: the slot it was put in last, in bytes from the heap's start */
+    uint8_t class_by_stride[CLASS_STRIDE_MAX + 7];
     magazine_top kept[CLASS_TABLE];         /* (shared) the real tops while watched */
     _Atomic(void **) first[CLASS_TABLE];    /* (shared) start of the magazine; NULL: none yet */
     _Atomic(uint8_t) capacity[CLASS_TABLE]; /* (shared) blocks that fit */
@@ -59,7 +63,6 @@ struct heap {
     unsigned empty_hand; /* the class that was looked at last while the thread only frees */
     unsigned shares;     /* so many times what one heap may cache is what all may cache together */
     bool watched;
-    bool takes_slowly;             /* watched, or its allocations are counted: class_by_step then leads to class 0 only */
     _Atomic(size_t) allocations;   /* (shared) counted while watched */
     _Atomic(size_t) frees;         /* (shared) likewise */
     _Atomic(struct delay *) delay; /* (shared) see heap/delay.h; NULL until the first free, and in builds without it */
@@ -71,6 +74,9 @@ struct heap {
 _Static_assert(sizeof(struct heap) + HEAP_ARENA_BYTES <= UINT16_MAX, "the memo and the tops can name every slot");
 
 extern __thread struct heap *thread_heap HIDDEN __attribute__((tls_model("initial-exec")));
+
+/* No address has it. */
+#define NO_ROOT UINTPTR_MAX
 
 /* Stands in for the heap of a thread that has none; never written to. */
 extern struct heap no_heap HIDDEN;

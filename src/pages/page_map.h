@@ -84,9 +84,14 @@ ALWAYS_INLINE uintptr_t page_map_turned(uintptr_t address) {
     return address >> GRANULE_SHIFT | address << (64 - GRANULE_SHIFT);
 }
 
+/* Which root it would be; beyond PAGE_MAP_ROOTS for addresses that are not covered. */
+ALWAYS_INLINE uintptr_t page_map_turned_root(uintptr_t turned) {
+    return turned >> (REGION_SHIFT - GRANULE_SHIFT);
+}
+
 /* False for addresses out of range, and for a turned address that was no multiple of 16. */
 ALWAYS_INLINE bool page_map_covers_turned(uintptr_t turned) {
-    return turned >> (REGION_SHIFT - GRANULE_SHIFT) < PAGE_MAP_ROOTS;
+    return page_map_turned_root(turned) < PAGE_MAP_ROOTS;
 }
 
 ALWAYS_INLINE bool page_map_covers(uintptr_t address) {
@@ -97,7 +102,7 @@ ALWAYS_INLINE bool page_map_covers(uintptr_t address) {
 ALWAYS_INLINE bitmap_word *page_map_turned_region(uintptr_t turned) {
     uintptr_t place = (uintptr_t)page_map.root;
     FORGET(place); /* so that one register serves both the load and the addition */
-    region_root *root = (region_root *)place + (turned >> (REGION_SHIFT - GRANULE_SHIFT));
+    region_root *root = (region_root *)place + page_map_turned_root(turned);
 #if defined(__x86_64__)
     __asm__("add %1, %0" : "+r"(place) : "m"(*root)); /* load_relaxed, which compilers do not join with an addition */
 #else

@@ -37,3 +37,16 @@ const uint64_t class_pattern[CLASS_TABLE] = {
 #define S16(s) S4(s), S4((s) + 4), S4((s) + 8), S4((s) + 12)
 
 const uint8_t class_by_step[CLASS_STEP_MAX] = {S16(0), S16(16), S16(32), S16(48), S1(64)};
+
+/* Sizes above: stride s holds sizes (s - 1) * 128 + 1 ... s * 128. Eight classes to a doubling up to 4 KiB, then four. */
+#define M1(s)                                                                                                                              \
+    (uint8_t)((s) <= 8    ? 0                                                                                                              \
+              : (s) <= 16 ? 33 + ((s)-9)                                                                                                   \
+              : (s) <= 32 ? 41 + ((s)-17) / 2                                                                                              \
+              : (s) <= 64 ? 49 + ((s)-33) / 8                                                                                              \
+                          : ((s) <= 128 ? 53 + ((s)-65) / 16 : 57 + ((s)-129) / 32))
+#define M4(s) M1(s), M1((s) + 1), M1((s) + 2), M1((s) + 3)
+#define M16(s) M4(s), M4((s) + 4), M4((s) + 8), M4((s) + 12)
+#define M64(s) M16(s), M16((s) + 16), M16((s) + 32), M16((s) + 48)
+
+const uint8_t class_by_stride[CLASS_STRIDE_MAX] = {M64(0), M64(64), M64(128), M64(192), M1(256)};

@@ -12,7 +12,13 @@
 #include "base/bits.h"
 #include "config/geometry.h"
 
-enum { CLASS_COUNT = 61, CLASS_TABLE = 64, CLASS_STEP_MAX = SMALL_TABLE_MAX / BLOCK_ALIGN + 1 };
+enum {
+    CLASS_COUNT = 61,
+    CLASS_TABLE = 64,
+    CLASS_STEP_MAX = SMALL_TABLE_MAX / BLOCK_ALIGN + 1,
+    CLASS_STRIDE = 128, /* divides the size of every class above SMALL_TABLE_MAX */
+    CLASS_STRIDE_MAX = SMALL_MAX / CLASS_STRIDE + 1,
+};
 
 struct size_class {
     uint16_t size;
@@ -38,19 +44,24 @@ extern const uint64_t class_pattern[CLASS_TABLE] HIDDEN;
 /* Class of a size <= SMALL_TABLE_MAX, by (size + 15) / 16. */
 extern const uint8_t class_by_step[CLASS_STEP_MAX] HIDDEN;
 
+/* Class of a larger size <= SMALL_MAX, by (size + 127) / 128. */
+extern const uint8_t class_by_stride[CLASS_STRIDE_MAX] HIDDEN;
+
+ALWAYS_INLINE size_t size_step(size_t size) {
+    return (size + BLOCK_ALIGN - 1) / BLOCK_ALIGN;
+}
+ALWAYS_INLINE size_t size_stride(size_t size) {
+    return (size + CLASS_STRIDE - 1) / CLASS_STRIDE;
+}
+
 /* SMALL_TABLE_MAX < size <= SMALL_MAX */
 ALWAYS_INLINE unsigned size_class_medium(size_t size) {
-    size_t s = size - 1;
-    unsigned log = highest_bit(s);
-    if (size <= 4096) {
-        return 33 + (log - 10) * 8 + ((unsigned)(s >> (log - 3)) & 7);
-    }
-    return 49 + (log - 12) * 4 + ((unsigned)(s >> (log - 2)) & 3);
+    return class_by_stride[size_stride(size)];
 }
 
 /* size <= SMALL_MAX */
 ALWAYS_INLINE unsigned size_class_of(size_t size) {
-    return size <= SMALL_TABLE_MAX ? class_by_step[(size + BLOCK_ALIGN - 1) / BLOCK_ALIGN] : size_class_medium(size);
+    return size <= SMALL_TABLE_MAX ? class_by_step[size_step(size)] : size_class_medium(size);
 }
 
 /* The next multiple of align, a power of two, that holds the size and is not 0; 0 when that is beyond SIZE_MAX. */

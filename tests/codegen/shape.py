@@ -17,9 +17,9 @@ import subprocess
 import sys
 
 COUNTS = ("instructions", "loads", "stores", "branches", "calls")
-# The design's budget for x86-64, ret included.
+# The design's budget for x86-64, ret included; one load more in free by decision 19, which takes loads off the path that others wait for.
 # The always-on checks of free are left out, as the design does: what the library ships is in the golden file.
-BUDGET = {"malloc": (15, 5, 1, 2, 0), "free": (18, 5, 2, 2, 0)}
+BUDGET = {"malloc": (15, 5, 1, 2, 0), "free": (18, 6, 2, 2, 0)}
 
 HEADER = """\
 # The hit paths of the hot entry points in libcollam.so (gcc, -O2), counted by tests/codegen/shape.py from entry to ret.

@@ -301,6 +301,30 @@ static void reallocarray_is_realloc_of_the_product(void **state) {
     free(block);
 }
 
+/* Heaps beyond a gigabyte: blocks of one size whose addresses differ in more than their lower 30 bits, given back in another order. */
+static void blocks_gigabytes_apart(void **state) {
+    (void)state;
+    enum { SIZE = 32 << 10, MOST = 100000, KINDS = 3 };
+    static void *block[MOST];
+    size_t count = 0;
+    while (count < MOST && (count == 0 || (uintptr_t)block[count - 1] >> 30 == (uintptr_t)block[0] >> 30)) {
+        block[count] = malloc(opaque(SIZE));
+        assert_non_null(block[count]);
+        count++;
+    }
+    assert_in_range(count, 2, MOST - 1);
+    void *small[KINDS];
+    for (size_t i = 0; i < KINDS; i++)
+        small[i] = calloc(1, opaque(50)); /* after blocks from far away have been in use */
+    for (size_t step = 0; step < 7; step++)
+        for (size_t i = step; i < count; i += 7) {
+            assert_true(malloc_usable_size(block[count - 1 - i]) >= SIZE);
+            free(block[count - 1 - i]);
+        }
+    for (size_t i = 0; i < KINDS; i++)
+        free(small[i]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_are_aligned_and_apart),
@@ -319,6 +343,7 @@ int main(void) {
         cmocka_unit_test(failed_realloc_keeps_the_block),
         cmocka_unit_test(shrinking_gives_the_tail_back),
         cmocka_unit_test(reallocarray_is_realloc_of_the_product),
+        cmocka_unit_test(blocks_gigabytes_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

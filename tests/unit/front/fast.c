@@ -158,10 +158,42 @@ static void a_marked_block_is_known_to_be_free_wherever_it_waits(void **state) {
     }
 }
 
+/* The heap's blocks may come from another region by now than the one a block lies in. */
+static void blocks_far_from_home_are_as_good(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_misuse, MISUSE_WARN));
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        void *first = fast_malloc(size_classes[c].size);
+        void *second = fast_malloc(size_classes[c].size);
+        fast_free(second, "test");
+        for (uintptr_t root = NO_ROOT - 1; root != 1; root = root == NO_ROOT ? 1 : root + 1) {
+            thread_heap->home_root = root;
+            thread_heap->home = NULL;
+            assert_int_equal(fast_class(first), c);
+            fast_free(first, "test");
+            fast_free(first, "test");
+            assert_int_equal(reports(), 1);
+            fake_output_clear();
+            assert_ptr_equal(fast_malloc(size_classes[c].size), first);
+        }
+        fast_free((char *)first + 1, "test");
+        fast_free((void *)((uintptr_t)PAGE_MAP_ROOTS << REGION_SHIFT), "test");
+        assert_int_equal(reports(), 2);
+        fake_output_clear();
+        assert_int_equal(fast_class((char *)first + 1), 0);
+        thread_heap->home_root = NO_ROOT;
+    }
+}
+
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(every_small_size_comes_from_its_class),   cmocka_unit_test(what_was_freed_last_comes_first),
-    cmocka_unit_test(larger_sizes_take_the_slow_path),         cmocka_unit_test(freeing_null_or_first_of_all),
-    cmocka_unit_test(double_frees_are_noticed_in_every_class), cmocka_unit_test(every_address_that_begins_no_block_is_noticed),
-    cmocka_unit_test(blocks_of_different_classes_do_not_mix),  cmocka_unit_test(a_marked_block_is_known_to_be_free_wherever_it_waits),
+    cmocka_unit_test(every_small_size_comes_from_its_class),
+    cmocka_unit_test(what_was_freed_last_comes_first),
+    cmocka_unit_test(larger_sizes_take_the_slow_path),
+    cmocka_unit_test(freeing_null_or_first_of_all),
+    cmocka_unit_test(double_frees_are_noticed_in_every_class),
+    cmocka_unit_test(every_address_that_begins_no_block_is_noticed),
+    cmocka_unit_test(blocks_far_from_home_are_as_good),
+    cmocka_unit_test(blocks_of_different_classes_do_not_mix),
+    cmocka_unit_test(a_marked_block_is_known_to_be_free_wherever_it_waits),
 };
 UNIT_MAIN(tests)

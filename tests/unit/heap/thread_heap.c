@@ -242,7 +242,7 @@ static void threads_that_come_later_are_watched_too(void **state) {
 }
 
 static bool finds_no_class(const struct heap *heap) {
-    return heap->takes_slowly && unit_all(heap->class_by_step, CLASS_STEP_MAX, 0);
+    return unit_all(heap->class_by_step, CLASS_STEP_MAX, 0) && unit_all(heap->class_by_stride, CLASS_STRIDE_MAX, 0);
 }
 
 static void *counts_calls(void *context) {
@@ -305,6 +305,28 @@ static void a_heap_outlives_its_thread_and_serves_the_next(void **state) {
     assert_int_equal(shard[1], 1); /* that of the processor it runs on, not the last owner's */
 }
 
+static bool is_home_to(const struct heap *heap, const void *block) {
+    return heap->home_root == (uintptr_t)block >> REGION_SHIFT && heap->home == page_map_region((uintptr_t)block);
+}
+
+/* Taken from the bins or put into a magazine: either shows where the thread's blocks lie. */
+static void home_is_where_the_blocks_come_from(void **state) {
+    (void)state;
+    struct heap *heap = heap_of_thread();
+    assert_int_equal(heap->home_root, NO_ROOT);
+    void *block = take(3);
+    assert_true(is_home_to(heap, block));
+    heap->home_root = NO_ROOT;
+    put(3, block);
+    assert_true(is_home_to(heap, block));
+    assert_ptr_equal(take(3), block);
+    heap->home_root = 5;
+    heap->home = NULL;
+    while (!is_home_to(heap, block)) {
+        (void)take(3); /* until the magazine is empty */
+    }
+}
+
 static void *own_heap(void *context) {
     (void)context;
     return heap_of_thread();
@@ -351,6 +373,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(counted_calls_add_up),
     cmocka_unit_test(heaps_that_count_calls_lead_to_no_class),
     cmocka_unit_test(a_heap_outlives_its_thread_and_serves_the_next),
+    cmocka_unit_test(home_is_where_the_blocks_come_from),
     cmocka_unit_test(heaps_follow_the_processor),
     cmocka_unit_test(without_memory_there_is_no_heap_for_now),
 };
