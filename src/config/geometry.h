@@ -43,7 +43,7 @@ enum {
 #define HUGE_START (SIZE_MAX / 2)                                          /* see huge_start in options.def */
 #define SWING_MAX ((size_t)8 << 20)                                        /* see swing_max in options.def */
 #define SWING_SHIFT 2                                                      /* a swing may also keep live bytes >> SWING_SHIFT */
-#define PEAK_SHARE 5  /* or what fills the gap up to the recent peak of large blocks and 5/16 of it */
+#define PEAK_SHARE 8  /* or what fills the gap up to the recent peak of large blocks and half of it */
 #define DIRTY_SHIFT 4 /* beyond that: live bytes >> DIRTY_SHIFT */
 
 _Static_assert(2 * MAGAZINE_BYTES <= UNIT_SIZE, "a magazine never empties into two wholly free slabs");

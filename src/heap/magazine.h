@@ -31,9 +31,9 @@ ALWAYS_INLINE void set_held(struct heap *heap, unsigned class_index, unsigned he
 
 /* The memo learns where these blocks lie. */
 ALWAYS_INLINE void memorise(struct heap *heap, void **slots, unsigned count) {
-    unsigned offset = heap_offset(heap, slots);
-    for (void **slot = slots; slot < slots + count; slot++, offset += sizeof *slot) {
-        heap->memo[memo_index((uintptr_t)*slot >> GRANULE_SHIFT)] = (uint16_t)offset;
+    size_t end = heap_offset(heap, slots + count);
+    for (size_t offset = heap_offset(heap, slots); offset != end; offset += sizeof *slots) {
+        heap->memo[memo_index((uintptr_t)*heap_slot(heap, (unsigned)offset) >> GRANULE_SHIFT)] = (uint16_t)offset;
     }
 }
 

@@ -65,8 +65,8 @@ static void lower_peak(size_t given) {
     }
 }
 
-/* What went back to the system and was needed again adds twice its size to the swing; all that goes back takes a quarter of its size off.
- * So the swing is soon as large as it may be while more than an eighth is needed again, and is gone when much goes back for good. */
+/* What went back to the system and was needed again adds four times its size to the swing; all that goes back takes a quarter of its size
+ * off. So the swing is soon as large as it may be while more than a sixteenth is needed again, and is gone when much goes back for good. */
 static void note_regret(void) {
     size_t purged = load_relaxed(&page_counters.purged_bytes);
     size_t clean = load_relaxed(&page_counters.clean_taken_bytes);
@@ -75,7 +75,7 @@ static void note_regret(void) {
     size_t limit = swing_limit();
     size_t owed = load_relaxed(&given_lately) + given;
     size_t regretted = owed < taken ? owed : taken;
-    size_t swung = load_relaxed(&swing) + 2 * regretted;
+    size_t swung = load_relaxed(&swing) + 4 * regretted;
     swung = swung > given / 4 ? swung - given / 4 : 0;
     owed -= regretted;
     store_relaxed(&swing, swung < limit ? swung : limit);

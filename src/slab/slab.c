@@ -248,7 +248,7 @@ static void claim_few(struct slab *slab, void **end, unsigned count) {
 /*
  * Word by word: the class's pattern, moved to where the word's first block begins, has a bit wherever a block begins; those that are clear
  * in `out` are free. What would begin in the unit's tail is never reached, since lower blocks are taken first and there are `count` of
- * them.
+ * them. A word with nothing out is taken without looking for its bits.
  */
 static void claim_many(struct slab *slab, void **end, unsigned count) {
     char *base = slab_base(slab);
@@ -260,6 +260,7 @@ static void claim_many(struct slab *slab, void **end, unsigned count) {
     unsigned w = slab->hint;
     unsigned offset = w << WORD_SHIFT;
     unsigned first = (block_index((uint64_t)(offset + size - 1) * class_reciprocal[class_index]) * size - offset) >> GRANULE_SHIFT;
+    unsigned in_word = block_index((uint64_t)((1 << WORD_SHIFT) - BLOCK_ALIGN) * class_reciprocal[class_index]) + 1; /* at most */
     void *const *stop = end - count;
     size_t last = 0;
     for (;;) {
@@ -268,6 +269,15 @@ static void claim_many(struct slab *slab, void **end, unsigned count) {
         uint64_t left = free;
         char *word_base = base + ((size_t)w << WORD_SHIFT);
         FORGET(word_base); /* or its two parts would be added for each block */
+        if (word == 0 && end - stop >= (ptrdiff_t)in_word) {
+            char *block = word_base + ((size_t)first << GRANULE_SHIFT);
+            do {
+                *--end = block;
+                block += size;
+            } while (block < word_base + (1 << WORD_SHIFT));
+            last = (size_t)(block - size - word_base) >> GRANULE_SHIFT;
+            left = 0;
+        }
         while (left && end != stop) {
             last = lowest_bit(left);
             left &= left - 1;
