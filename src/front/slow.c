@@ -224,8 +224,7 @@ static bool hardened_gave_zeros(size_t size) {
 /* Two calls, so that the counted path saves no registers. With sampling on, nearly every malloc comes here. */
 void *slow_malloc(size_t size) {
     if (sampled_passes()) {
-        void *counted = LIKELY(size <= SMALL_TABLE_MAX) ? take_counted(class_by_step[size_step(size)])
-                                                        : take_counted_medium(size);
+        void *counted = LIKELY(size <= SMALL_TABLE_MAX) ? take_counted(class_by_step[size_step(size)]) : take_counted_medium(size);
         if (LIKELY(counted != NULL)) {
             return counted;
         }
