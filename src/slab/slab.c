@@ -96,6 +96,7 @@ struct slab *slab_create(unsigned class_index, unsigned shard) {
     }
     uintptr_t base = (uintptr_t)slab_base(slab);
     slab->out = page_map_region(base) + region_index(base, WORD_SHIFT);
+    store_relaxed(slab->out, 0); /* as it is; but a page that is written to first faults once, one that is read first twice */
     slab->blocks = class->blocks;
     slab->free = class->blocks;
     slab->few_free = ~(uint64_t)0 >> (class->blocks < 64 ? 64 - class->blocks : 0);
