@@ -74,27 +74,51 @@ static uintptr_t pages_of(const struct guarded_slot *slot, size_t *size) {
     return first;
 }
 
+/* What is filled and looked at at once. */
+typedef uint64_t pair_of_words __attribute__((vector_size(16)));
+struct line {
+    pair_of_words part[4];
+};
+enum { LINE = sizeof(struct line) };
+
+static uint64_t word_of(unsigned char byte) {
+    return 0x0101010101010101u * byte;
+}
+
 /* A loop of its own: the C library's is not called under a lock. */
 static void fill(uintptr_t from, uintptr_t to, unsigned char byte) {
+    pair_of_words part = {word_of(byte), word_of(byte)};
     while (from < to) {
-        if (from % sizeof(uint64_t) || to - from < sizeof(uint64_t)) {
-            *(unsigned char *)from++ = byte;
-        } else {
-            *(uint64_t *)from = 0x0101010101010101u * byte;
+        if (from % LINE == 0 && to - from >= LINE) {
+            *(struct line *)from = (struct line){{part, part, part, part}};
+            from += LINE;
+        } else if (from % sizeof(uint64_t) == 0 && to - from >= sizeof(uint64_t)) {
+            *(uint64_t *)from = word_of(byte);
             from += sizeof(uint64_t);
+        } else {
+            *(unsigned char *)from++ = byte;
         }
     }
 }
 
 static bool whole_word(uintptr_t at) {
-    return *(const uint64_t *)at == 0x0101010101010101u * PATTERN;
+    return *(const uint64_t *)at == word_of(PATTERN);
+}
+
+static bool whole_line(uintptr_t at) {
+    const struct line *line = (const struct line *)at;
+    pair_of_words whole = {word_of(PATTERN), word_of(PATTERN)};
+    pair_of_words changed = (line->part[0] ^ whole) | (line->part[1] ^ whole) | (line->part[2] ^ whole) | (line->part[3] ^ whole);
+    return (changed[0] | changed[1]) == 0;
 }
 
 /* The byte nearest to the block that does not hold the pattern any more; 0 when all do. */
 static uintptr_t changed_behind(const struct guarded_slot *slot, uintptr_t end) {
     uintptr_t at = slot->block + slot->size;
-    while (at < end) {
-        if (at % sizeof(uint64_t) == 0 && whole_word(at)) { /* the end is one of a page */
+    while (at < end) { /* the end is one of a page */
+        if (at % LINE == 0 && whole_line(at)) {
+            at += LINE;
+        } else if (at % sizeof(uint64_t) == 0 && whole_word(at)) {
             at += sizeof(uint64_t);
         } else if (*(const unsigned char *)at == PATTERN) {
             at++;
@@ -107,6 +131,12 @@ static uintptr_t changed_behind(const struct guarded_slot *slot, uintptr_t end) 
 
 static uintptr_t changed_before(const struct guarded_slot *slot, uintptr_t begin) {
     uintptr_t at = slot->block; /* a multiple of 16, and the begin is one of a page */
+    while (at > begin && at % LINE && whole_word(at - sizeof(uint64_t))) {
+        at -= sizeof(uint64_t);
+    }
+    while (at > begin && at % LINE == 0 && whole_line(at - LINE)) {
+        at -= LINE;
+    }
     while (at > begin && whole_word(at - sizeof(uint64_t))) {
         at -= sizeof(uint64_t);
     }
