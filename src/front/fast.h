@@ -6,6 +6,7 @@
 #define COLLAM_FRONT_FAST_H
 
 #include "front/hardened.h"
+#include "front/sampled.h"
 #include "front/slow.h"
 #include "heap/thread_heap.h"
 #include "pages/page_map.h"
@@ -17,26 +18,47 @@ ALWAYS_INLINE bool is_at_home(const struct heap *heap, uintptr_t turned) {
     return LIKELY(page_map_turned_root(turned) == heap->home_root);
 }
 
-/* The newest block of the class's magazine; NULL when it is empty. */
-ALWAYS_INLINE void *fast_take(unsigned class_index) {
-    struct heap *heap = thread_heap;
-    uint32_t top = load_relaxed(&heap->top[class_index]);
-    void *block = *top_slot(heap, top);
-    if (LIKELY(block != NULL)) {
-        store_relaxed(&heap->top[class_index], top - TOP_STEP);
+/* The magazine that the table led to is empty. Without sampling that is so, as the countdown stands at 0 then, and there is more to do:
+ * NULL. With it, it was the spare of the class: the newest block, counted; NULL, and not counted, if the class has none or it is this
+ * call's turn to be guarded. */
+ALWAYS_INLINE void *take_counted(struct heap *heap, size_t index) {
+    if (LIKELY(--sampled_left >= 0)) {
+        uint32_t top = load_relaxed(heap_counted_top(heap, index));
+        FORGET_BESIDE_RESULT(top, index);
+        void *block = *top_slot(heap, top);
+        if (LIKELY(block != NULL)) {
+            FORGET(index);
+            store_relaxed(heap_counted_top(heap, index), top - TOP_STEP);
+            return block;
+        }
     }
+    FORGET_MEMORY; /* or the countdown would be kept in a register until here */
+    sampled_left++;
+    return NULL;
+}
+
+/* The newest block of the magazine; NULL when there is more to do. */
+ALWAYS_INLINE void *fast_take(size_t index) {
+    struct heap *heap = thread_heap;
+    uint32_t top = load_relaxed(&heap->top[index]);
+    void *block = *top_slot(heap, top);
+    if (UNLIKELY(block == NULL)) {
+        return take_counted(heap, index);
+    }
+    store_relaxed(&heap->top[index], top - TOP_STEP);
     return block;
 }
 
 /* The same of a marked class. */
-ALWAYS_INLINE void *fast_take_marked(unsigned class_index) {
+ALWAYS_INLINE void *fast_take_marked(size_t index) {
     struct heap *heap = thread_heap;
-    uint32_t top = load_relaxed(&heap->top[class_index]);
+    uint32_t top = load_relaxed(&heap->top[index]);
     void *block = *top_slot(heap, top);
-    if (UNLIKELY(block == NULL)) {
+    if (LIKELY(block != NULL)) {
+        store_relaxed(&heap->top[index], top - TOP_STEP);
+    } else if ((block = take_counted(heap, index)) == NULL) {
         return NULL;
     }
-    store_relaxed(&heap->top[class_index], top - TOP_STEP);
     uintptr_t turned = page_map_turned((uintptr_t)block);
     region_mark(is_at_home(heap, turned) ? heap->home : page_map_turned_region(turned), (uintptr_t)block);
     return block;
@@ -56,15 +78,16 @@ ALWAYS_INLINE void *fast_malloc(size_t size) {
         return medium_malloc(size);
     }
     struct heap *heap = thread_heap;
-    size_t class_index = heap->class_by_step[size_step(size)];
-    uint32_t top = load_relaxed(&heap->top[class_index]);
-    FORGET_BESIDE_RESULT(top, class_index);
+    size_t index = heap->class_by_step[size_step(size)];
+    uint32_t top = load_relaxed(&heap->top[index]);
+    FORGET_BESIDE_RESULT(top, index);
     void *block = *top_slot(heap, top);
     if (UNLIKELY(block == NULL)) {
-        return slow_malloc(size);
+        block = take_counted(heap, index);
+        return LIKELY(block != NULL) ? block : slow_malloc(size);
     }
-    FORGET(class_index);
-    store_relaxed(&heap->top[class_index], top - TOP_STEP);
+    FORGET(index);
+    store_relaxed(&heap->top[index], top - TOP_STEP);
     return block;
 }
 

@@ -7,6 +7,7 @@
 #include "front/checker.h"
 #include "front/fast.h"
 #include "front/hardened.h"
+#include "front/sampled.h"
 #include "heap/guarded.h"
 #include "heap/large.h"
 #include "heap/misuse.h"
@@ -32,7 +33,9 @@ static bool moves_only(const void *block) {
  * number of times however small the steps are. */
 static size_t size_to_grow_to(size_t size, size_t usable) {
     size_t ahead = usable + usable / 8;
-    bool exact = UNLIKELY(load_relaxed(&front_special)); /* whoever watches for overruns wants to know the true end */
+    /* Whoever watches for overruns wants to know the true end. An ordinary block, of which sampling only counts that it is one, has none.
+     */
+    bool exact = UNLIKELY(load_relaxed(&front_special)) && !sampled_passes();
     return size > usable && size < ahead && usable >= GROW_AHEAD_MIN && usable <= SMALL_MAX && !exact ? ahead : size;
 }
 

@@ -2,9 +2,12 @@
  * Purpose: which allocations are guarded: about one in guard_rate, counted by each thread for itself.
  * Layer: front. The rate is set at start, before the program runs.
  *
- * Fast paths count nothing. With a rate, heaps are made such that malloc's fast path finds every magazine empty (heap_count_calls), and
- * slow_malloc does its work beside a countdown. So each allocation is counted once, blocks that a thread frees and takes again too, and
- * each has the same chance, one in the rate, whatever its size and wherever it comes from. Frees stay on their fast path.
+ * Fast paths count nothing. With a rate, heaps are made such that malloc's fast path finds every magazine empty (heap_count_calls); where
+ * it would leave for the slow path it then first looks whether the countdown runs, and if so counts and takes a block after all
+ * (take_counted in front/fast.h). So each allocation is counted once, blocks that a thread frees and takes again too, and each has the same
+ * chance, one in the rate, whatever its size and wherever it comes from. Frees stay on their fast path.
+ *
+ * Invariant: the countdown is above 0 only in a thread whose heap, if it has one, counts.
  */
 #ifndef COLLAM_FRONT_SAMPLED_H
 #define COLLAM_FRONT_SAMPLED_H
@@ -20,11 +23,11 @@ ALWAYS_INLINE uint32_t sampled_rate_now(void) {
 
 void sampled_start(size_t rate);
 
-/* Allocations of this thread until the next guarded one, itself included; 0: not drawn yet. */
-extern __thread uint64_t sampled_left HIDDEN __attribute__((tls_model("initial-exec")));
+/* Ordinary allocations of this thread before the next guarded one; 0 too until it is first drawn. */
+extern __thread int64_t sampled_left HIDDEN __attribute__((tls_model("initial-exec")));
 /* The next allocation is an ordinary one. */
 ALWAYS_INLINE bool sampled_passes(void) {
-    return sampled_left > 1;
+    return sampled_left > 0;
 }
 /* It has been made. */
 ALWAYS_INLINE void sampled_count(void) {

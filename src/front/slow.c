@@ -184,29 +184,7 @@ void *front_hardened(size_t size, size_t align) {
     return block;
 }
 
-/* What the fast path would have done, and counted. NULL when there is more to do: the magazine is empty, every call is watched, or it is
- * this one's turn to be guarded. */
-ALWAYS_INLINE void *take_counted(unsigned class_index) {
-    struct heap *heap = thread_heap;
-    uint32_t top = load_relaxed(&heap->top[class_index]);
-    void *block = *top_slot(heap, top);
-    if (LIKELY(block != NULL)) {
-        store_relaxed(&heap->top[class_index], top - TOP_STEP);
-        sampled_count();
-    }
-    return block;
-}
-
-static NOINLINE void *take_counted_medium(size_t size) {
-    unsigned class_index = size <= SMALL_MAX ? size_class_medium(size) : 0;
-    void *block = take_counted(class_index);
-    if (size_class_is_marked(class_index) && LIKELY(block != NULL)) {
-        region_mark(page_map_region((uintptr_t)block), (uintptr_t)block);
-    }
-    return block;
-}
-
-static NOINLINE void *take_slowly(size_t size) {
+void *slow_malloc(size_t size) {
     bool zeroed = false;
     bool special = UNLIKELY(load_relaxed(&front_special));
     void *block = special ? front_take_special(size, BLOCK_ALIGN, &zeroed) : take(size, &zeroed);
@@ -219,17 +197,6 @@ static NOINLINE void *take_slowly(size_t size) {
 /* A new block of a slab is clear where free ones are, unless somebody wants it otherwise. */
 static bool hardened_gave_zeros(size_t size) {
     return HARDENED_BY(HARDENED_CLEAR) && size <= SMALL_MAX - CANARY_BYTES && option_get(OPTION_perturb) == 0 && !checker_present();
-}
-
-/* Two calls, so that the counted path saves no registers. With sampling on, nearly every malloc comes here. */
-void *slow_malloc(size_t size) {
-    if (sampled_passes()) {
-        void *counted = LIKELY(size <= SMALL_TABLE_MAX) ? take_counted(class_by_step[size_step(size)]) : take_counted_medium(size);
-        if (LIKELY(counted != NULL)) {
-            return counted;
-        }
-    }
-    return take_slowly(size);
 }
 
 /* All but the special ones, which are filled or looked after by others. */

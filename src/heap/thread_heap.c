@@ -21,7 +21,14 @@ enum { STREAK = 7 };
 #define N4 N1, N1, N1, N1
 #define N16 N4, N4, N4, N4
 
-struct heap no_heap = {.top = {N16, N16, N16, N16}, .kept = {N16, N16, N16, N16}, .home_root = NO_ROOT};
+#define N64 N16, N16, N16, N16
+
+struct heap no_heap = {
+    .top = {N64, N64},
+    .class_by_step = {[0 ... CLASS_STEP_MAX - 1] = CLASS_TABLE},
+    .class_by_stride = {[0 ... CLASS_STRIDE_MAX - 1] = CLASS_TABLE},
+    .home_root = NO_ROOT,
+};
 
 __thread struct heap *thread_heap __attribute__((tls_model("initial-exec"))) = &no_heap;
 static __thread bool thread_ended __attribute__((tls_model("initial-exec")));
@@ -41,18 +48,27 @@ void heap_set_arrival_hook(void (*hook)(void)) {
     heap_arrival_hook = hook;
 }
 
-/* Class 0 has no magazine, so malloc's fast path finds nothing. */
-static void count_calls(struct heap *heap) {
-    memset(heap->class_by_step, 0, sizeof heap->class_by_step);
-    memset(heap->class_by_stride, 0, sizeof heap->class_by_stride);
+static void lead(uint8_t *to, const uint8_t *classes, size_t size, bool counted, bool watched) {
+    for (size_t i = 0; i < size; i++) {
+        to[i] = (uint8_t)((counted ? CLASS_TABLE : 0) + (counted && watched ? 0 : classes[i]));
+    }
+}
+
+/* Sets the tables of malloc. */
+static void lead_calls(struct heap *heap, bool counted) {
+    lead(heap->class_by_step, class_by_step, CLASS_STEP_MAX, counted, heap->watched);
+    lead(heap->class_by_stride, class_by_stride, CLASS_STRIDE_MAX, counted, heap->watched);
+}
+
+/* That of no thread does. */
+static bool counts_calls(const struct heap *heap) {
+    return heap->class_by_step[0] >= CLASS_TABLE;
 }
 
 static void heap_init(struct heap *heap) {
-    memcpy(heap->class_by_step, class_by_step, sizeof class_by_step);
-    memcpy(heap->class_by_stride, class_by_stride, sizeof class_by_stride);
     for (unsigned c = 0; c < CLASS_TABLE; c++) {
         store_relaxed(&heap->top[c], TOP_OF_NOTHING);
-        store_relaxed(&heap->kept[c], TOP_OF_NOTHING);
+        store_relaxed(&heap->top[CLASS_TABLE + c], TOP_OF_NOTHING);
         store_relaxed(&heap->first[c], NULL);
         store_relaxed(&heap->capacity[c], 0);
         heap->refills[c] = 0;
@@ -69,9 +85,7 @@ static void heap_init(struct heap *heap) {
     heap->active = 0;
     heap->flush_seen = load_relaxed(&flush_requests);
     heap->watched = load_relaxed(&watch_everybody);
-    if (UNLIKELY(load_relaxed(&count_everybody))) {
-        count_calls(heap);
-    }
+    lead_calls(heap, load_relaxed(&count_everybody));
 }
 
 static struct heap *heap_new(void) {
@@ -286,16 +300,17 @@ void heap_watch(void) {
         return;
     }
     for (unsigned c = 0; c < CLASS_TABLE; c++) {
-        store_relaxed(&heap->kept[c], load_relaxed(&heap->top[c]));
+        store_relaxed(&heap->top[CLASS_TABLE + c], load_relaxed(&heap->top[c]));
         store_relaxed(&heap->top[c], TOP_OF_NOTHING);
     }
     heap->watched = true;
+    lead_calls(heap, counts_calls(heap));
 }
 
 void heap_count_calls(void) {
     store_relaxed(&count_everybody, true);
-    if (thread_heap != &no_heap) {
-        count_calls(thread_heap);
+    if (!counts_calls(thread_heap)) {
+        lead_calls(thread_heap, true);
     }
 }
 
@@ -304,7 +319,7 @@ size_t heap_blocks_cached(unsigned class_index) {
     lock_take(&heaps_lock, LOCK_HEAPS);
     for (struct heap *heap = all_heaps; heap; heap = heap->next) {
         uint32_t top = load_relaxed(&heap->top[class_index]);
-        top = top == TOP_OF_NOTHING ? load_relaxed(&heap->kept[class_index]) : top;
+        top = top == TOP_OF_NOTHING ? load_relaxed(&heap->top[CLASS_TABLE + class_index]) : top;
         void **first = load_relaxed(&heap->first[class_index]);
         /* Read while the owner may exchange the magazine: only differences that make sense count. */
         size_t blocks = first ? (size_t)(top_slot(heap, top) + 1 - first) : 0;

@@ -15,7 +15,13 @@
  * Neither path compares with a limit or loads one, so magazines can have any size and lie anywhere: they start with 2 or 6 slots and double
  * while they run over or under, in an arena behind the heap. The top of a class without a magazine is one that is empty and full at once;
  * so are those of class 0 (no slab: NULL, large, direct, foreign) and of every class of a heap that is watched: then each call takes the
- * slow path, where it is counted, and the real tops are in `kept`.
+ * slow path, where it is counted.
+ *
+ *   tops:   | class 0 | class 1 | ... | spare of class 0 | spare of class 1 | ...
+ *
+ * A class's spare is the real top while the heap is watched, and otherwise empty and full at once. Where allocations are counted (but not
+ * watched) malloc's tables lead from a size to the spare of its class: malloc finds it empty, counts, and looks CLASS_TABLE tops before.
+ * Where both, and where there is no heap, they lead to the spare of class 0.
  *
  * Invariants (magazines_check): first[-1] == NULL for every magazine; its top leads to the slot of its newest block, or to that NULL, and
  * knows how many blocks still fit; the sum of capacity * size is capacity_bytes.
@@ -40,14 +46,13 @@ enum {
 };
 
 struct heap {
-    magazine_top top[CLASS_TABLE];             /* (shared) first, so that free finds it without an offset */
-    uint8_t class_by_step[CLASS_STEP_MAX + 7]; /* as the tables of these names */
+    magazine_top top[2 * CLASS_TABLE];         /* (shared) the tops and the spares; first, so that free finds it without an offset */
+    uint8_t class_by_step[CLASS_STEP_MAX + 7]; /* index of the top for malloc: the tables of these names; counted: CLASS_TABLE more */
     uintptr_t home_root;                       /* of the region that the heap's blocks came from last; NO_ROOT: none yet */
     bitmap_word *home;                         /* that region */
     _Atomic(uint64_t) no_mark;                 /* 0: where free clears the mark of blocks that have none */
     uint16_t memo[1 << MEMO_SHIFT];            /* by hash of a block: the slot it was put in last, in bytes from the heap's start */
     uint8_t class_by_stride[CLASS_STRIDE_MAX + 7];
-    magazine_top kept[CLASS_TABLE];         /* (shared) the real tops while watched */
     _Atomic(void **) first[CLASS_TABLE];    /* (shared) start of the magazine; NULL: none yet */
     _Atomic(uint8_t) capacity[CLASS_TABLE]; /* (shared) blocks that fit */
     uint8_t refills[CLASS_TABLE];           /* refills in a row without a flush */
@@ -139,8 +144,13 @@ ALWAYS_INLINE unsigned memo_index(uintptr_t turned) { /* or the address >> GRANU
 /* Makes every call of this thread, and of threads that get a heap from now on, take the slow path and be counted. */
 void heap_watch(void);
 
-/* Makes every allocation of this thread, and of threads that get a heap from now on, take the slow path; frees do not. */
+/* Makes every allocation of this thread, and of threads that get a heap from now on, find the spare of its class, which is empty; frees go
+ * on as before. */
 void heap_count_calls(void);
+/* Where a counted allocation finds the top of its class, by the index that malloc's tables gave. */
+ALWAYS_INLINE magazine_top *heap_counted_top(struct heap *heap, size_t index) {
+    return &heap->top[index] - CLASS_TABLE;
+}
 
 /* Sums over all heaps: blocks of a class in magazines; calls counted while watched. Exact when their threads rest. */
 size_t heap_blocks_cached(unsigned class_index);

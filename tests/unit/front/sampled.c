@@ -10,6 +10,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 static bool is_guarded(const void *block) {
     return guarded_holds((uintptr_t)block);
@@ -76,6 +77,103 @@ static void fresh_blocks_are_guarded_at_the_rate(void **state) {
         }
     }
     assert_in_range(guarded, 320, 480);
+}
+
+static void *take_and_count(void *context) {
+    unsigned guarded = 0;
+    for (int i = 0; i < 50000; i++) {
+        void *block = collam_malloc(100);
+        guarded += is_guarded(block);
+        collam_free(block);
+    }
+    *(unsigned *)context = guarded;
+    return NULL;
+}
+
+/* In the order in which start goes: the thread has a heap before it is said that they shall count. */
+static void *take_before_and_count(void *context) {
+    pthread_barrier_t *turn = *(pthread_barrier_t **)context;
+    collam_free(collam_malloc(100));
+    (void)pthread_barrier_wait(turn);
+    (void)pthread_barrier_wait(turn);
+    bool emptied = heap_flush_all(); /* or it would never leave the fast path */
+    return take_and_count(context), emptied ? context : NULL;
+}
+
+static void a_heap_that_is_older_than_the_rate_counts_from_its_first_slow_call(void **state) {
+    (void)state;
+    pthread_barrier_t turn;
+    assert_int_equal(pthread_barrier_init(&turn, NULL, 2), 0);
+    union {
+        pthread_barrier_t *turn;
+        unsigned guarded;
+    } shared = {&turn};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, take_before_and_count, &shared), 0);
+    (void)pthread_barrier_wait(&turn);
+    guard_at(50);
+    (void)pthread_barrier_wait(&turn);
+    void *emptied;
+    assert_int_equal(pthread_join(thread, &emptied), 0);
+    assert_non_null(emptied);
+    assert_in_range(shared.guarded, 900, 1100);
+    assert_int_equal(pthread_barrier_destroy(&turn), 0);
+}
+
+/* The thread counts on when its heap is gone, and never finds a block in the heap that stands in for it. */
+static void a_thread_that_has_ended_its_heap_counts_on(void **state) {
+    (void)state;
+    guard_at(50);
+    unsigned guarded;
+    (void)take_and_count(&guarded);
+    heap_end_of_thread();
+    assert_ptr_equal(thread_heap, &no_heap);
+    (void)take_and_count(&guarded);
+    assert_in_range(guarded, 900, 1100);
+    assert_ptr_equal(thread_heap, &no_heap);
+}
+
+/* Each call counts as one, whether its magazine holds a block or not, and whichever way it goes. */
+static void the_countdown_is_exact(void **state) {
+    (void)state;
+    enum { LEFT = 4000 };
+    guard_at(1u << 20);
+    collam_free(collam_malloc(1)); /* drawn now */
+    sampled_left = LEFT;
+    void *kept[16] = {NULL};
+    for (int i = 0; i < LEFT; i++) {
+        size_t size = (size_t)(i % 7 * 700 + i % 50);
+        void **place = &kept[i % 16]; /* of every third, what was taken is freed at once */
+        collam_free(*place);
+        *place = i % 5 == 0   ? collam_calloc(2, size)
+                 : i % 5 == 1 ? collam_aligned_alloc(64, align_up(size, 64))
+                 : i % 5 == 2 ? collam_realloc(NULL, size)
+                              : collam_malloc(i % 31 ? size : 100000);
+        assert_non_null(*place);
+        assert_false(is_guarded(*place));
+        if (i % 3 == 0) {
+            collam_free(*place);
+            *place = NULL;
+        }
+        assert_int_equal(sampled_left, LEFT - 1 - i);
+    }
+    assert_true(is_guarded(collam_malloc(100)));
+    assert_true(sampled_left >= 0);
+}
+
+/* A block that grows by a little is given room to grow on, unless this is the one that is guarded. */
+static void ordinary_blocks_grow_ahead(void **state) {
+    (void)state;
+    guard_at(1u << 20);
+    collam_free(collam_malloc(1)); /* drawn now */
+    sampled_left = 1000;
+    size_t usable = collam_usable_size(collam_malloc(512));
+    char *grown = collam_realloc(collam_malloc(512), usable + 1);
+    assert_true(collam_usable_size(grown) >= usable + usable / 8);
+    sampled_start(1);
+    sampled_left = 0;
+    grown = collam_realloc(grown, collam_usable_size(grown) + 1);
+    assert_true(is_guarded(grown) && collam_usable_size(grown) % 16 == 1);
 }
 
 /* While calls are counted for statistics too. */
@@ -226,6 +324,10 @@ static void without_memory_for_the_pool_all_is_ordinary(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(without_a_rate_nothing_is_guarded),
+    cmocka_unit_test(a_heap_that_is_older_than_the_rate_counts_from_its_first_slow_call),
+    cmocka_unit_test(a_thread_that_has_ended_its_heap_counts_on),
+    cmocka_unit_test(the_countdown_is_exact),
+    cmocka_unit_test(ordinary_blocks_grow_ahead),
     cmocka_unit_test(the_mean_is_the_rate_while_watched),
     cmocka_unit_test(recycled_blocks_are_guarded_at_the_rate),
     cmocka_unit_test(a_high_rate_guards_recycled_blocks_too),

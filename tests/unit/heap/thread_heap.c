@@ -211,7 +211,7 @@ static void a_watched_heap_keeps_its_blocks_but_takes_the_slow_path(void **state
     uint32_t before = load_relaxed(&thread_heap->top[7]);
     heap_watch();
     assert_true(thread_heap->watched);
-    assert_int_equal(load_relaxed(&thread_heap->kept[7]), before);
+    assert_int_equal(load_relaxed(&thread_heap->top[CLASS_TABLE + 7]), before);
     for (unsigned c = 0; c < CLASS_TABLE; c++) {
         uint32_t top = load_relaxed(&thread_heap->top[c]);
         assert_null(*top_slot(thread_heap, top)); /* empty */
@@ -241,27 +241,94 @@ static void threads_that_come_later_are_watched_too(void **state) {
     assert_true(heap_of_thread()->watched);
 }
 
-static bool finds_no_class(const struct heap *heap) {
-    return unit_all(heap->class_by_step, CLASS_STEP_MAX, 0) && unit_all(heap->class_by_stride, CLASS_STRIDE_MAX, 0);
+/* Malloc's tables lead to the tops of the classes, or to others that lie so many behind. */
+static bool leads_to_spares(const struct heap *heap, unsigned behind) {
+    bool right = true;
+    for (unsigned i = 0; i < CLASS_STEP_MAX; i++) {
+        right &= heap->class_by_step[i] == behind + class_by_step[i];
+    }
+    for (unsigned i = 0; i < CLASS_STRIDE_MAX; i++) {
+        right &= heap->class_by_stride[i] == behind + class_by_stride[i];
+    }
+    return right;
 }
 
-static void *counts_calls(void *context) {
+/* And those are empty and full at once. */
+static bool counts_calls(struct heap *heap) {
+    bool empty = true;
+    for (unsigned c = 0; c < CLASS_TABLE; c++) {
+        empty &= load_relaxed(&heap->top[CLASS_TABLE + c]) == TOP_OF_NOTHING;
+        empty &= heap_counted_top(heap, CLASS_TABLE + c) == &heap->top[c];
+    }
+    return empty && leads_to_spares(heap, CLASS_TABLE);
+}
+
+static void *counts_calls_in_thread(void *context) {
     (void)context;
     struct heap *heap = heap_of_thread();
-    bool counts = finds_no_class(heap);
+    put(30, take(30));
+    bool counts = counts_calls(heap);
     heap_end_of_thread();
     return counts ? heap : NULL;
 }
 
-static void heaps_that_count_calls_lead_to_no_class(void **state) {
+static void heaps_that_count_calls_lead_to_spares(void **state) {
     (void)state;
-    assert_false(finds_no_class(heap_of_thread()));
-    assert_null(in_thread(counts_calls, NULL));
+    put(12, take(12));
+    assert_true(leads_to_spares(thread_heap, 0));
+    assert_null(in_thread(counts_calls_in_thread, NULL));
     heap_count_calls();
-    assert_true(finds_no_class(thread_heap) && !thread_heap->watched);
-    assert_non_null(in_thread(counts_calls, NULL));
+    assert_true(counts_calls(thread_heap));
+    heap_count_calls();
+    assert_true(counts_calls(thread_heap));
+    assert_non_null(in_thread(counts_calls_in_thread, NULL));
+}
+
+/* Of a heap that is watched the spares are the real tops, which no table may lead to. */
+static bool leads_nowhere(const struct heap *heap) {
+    return unit_all(heap->class_by_step, CLASS_STEP_MAX, CLASS_TABLE) && unit_all(heap->class_by_stride, CLASS_STRIDE_MAX, CLASS_TABLE) &&
+           load_relaxed(&heap->top[CLASS_TABLE]) == TOP_OF_NOTHING;
+}
+
+static void *leads_nowhere_in_thread(void *context) {
+    (void)context;
+    struct heap *heap = heap_of_thread();
+    bool nowhere = leads_nowhere(heap);
+    heap_end_of_thread();
+    return nowhere ? heap : NULL;
+}
+
+static void check_watched_and_counting(void) {
+    assert_true(leads_nowhere(thread_heap) && thread_heap->watched);
+    assert_true(load_relaxed(&thread_heap->top[CLASS_TABLE + 12]) != TOP_OF_NOTHING);
+    assert_non_null(in_thread(leads_nowhere_in_thread, NULL));
+}
+
+static void a_watched_heap_that_is_to_count_leads_nowhere(void **state) {
+    (void)state;
+    put(12, take(12));
     heap_watch();
-    assert_true(finds_no_class(thread_heap) && thread_heap->watched);
+    assert_true(leads_to_spares(thread_heap, 0));
+    heap_count_calls();
+    check_watched_and_counting();
+}
+
+static void a_heap_that_counts_and_is_watched_leads_nowhere(void **state) {
+    (void)state;
+    put(12, take(12));
+    heap_count_calls();
+    heap_watch();
+    check_watched_and_counting();
+}
+
+/* Every thread that has no heap uses the same one, so nothing may be found in it or written to it. */
+static void the_heap_of_no_thread_leads_nowhere(void **state) {
+    (void)state;
+    assert_ptr_equal(thread_heap, &no_heap);
+    assert_true(leads_nowhere(&no_heap));
+    heap_count_calls();
+    assert_true(leads_nowhere(&no_heap));
+    assert_int_equal(load_relaxed(heap_counted_top(&no_heap, CLASS_TABLE)), TOP_OF_NOTHING);
 }
 
 static void counted_calls_add_up(void **state) {
@@ -371,7 +438,10 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_watched_heap_keeps_its_blocks_but_takes_the_slow_path),
     cmocka_unit_test(threads_that_come_later_are_watched_too),
     cmocka_unit_test(counted_calls_add_up),
-    cmocka_unit_test(heaps_that_count_calls_lead_to_no_class),
+    cmocka_unit_test(heaps_that_count_calls_lead_to_spares),
+    cmocka_unit_test(a_watched_heap_that_is_to_count_leads_nowhere),
+    cmocka_unit_test(a_heap_that_counts_and_is_watched_leads_nowhere),
+    cmocka_unit_test(the_heap_of_no_thread_leads_nowhere),
     cmocka_unit_test(a_heap_outlives_its_thread_and_serves_the_next),
     cmocka_unit_test(home_is_where_the_blocks_come_from),
     cmocka_unit_test(heaps_follow_the_processor),
