@@ -12,7 +12,7 @@
 #include "platform/lock.h"
 #include "platform/platform.h"
 
-enum { PATTERN = 0xa5, PATIENCE = 2000, STACK_PAGE = 4096 };
+enum { PATTERN = 0xa5, PATIENCE = 2000 };
 #define LIVE UINT64_MAX
 
 /* Not an address of any process: the hardware wants the upper bits of one to be equal. */
@@ -28,15 +28,7 @@ static _Atomic(size_t) live_bytes;
 
 void trace_take(struct trace *trace, uintptr_t stack) {
     trace->thread = platform_thread_id();
-    trace->count = (uint32_t)(fault_read_memory(stack, trace->words, sizeof trace->words) / sizeof trace->words[0]);
-    size_t own = (uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)(STACK_PAGE - 1);
-    if (UNLIKELY(trace->count == 0) && (stack & ~(uintptr_t)(STACK_PAGE - 1)) == own && stack % sizeof(uintptr_t) == 0) {
-        /* The system does not read for us. The page that this very call runs on is there, up to its end. */
-        const volatile uintptr_t *word = (const volatile uintptr_t *)stack;
-        for (; trace->count < TRACE_WORDS && (uintptr_t)word < own + STACK_PAGE; word++) {
-            trace->words[trace->count++] = *word;
-        }
-    }
+    trace->count = (uint32_t)fault_read_stack(stack, trace->words, TRACE_WORDS);
 }
 
 static uintptr_t space_of(size_t index) {

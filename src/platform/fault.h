@@ -35,6 +35,10 @@ void fault_let_signals(uint64_t before);
 /* Copies memory that may be missing: as many of the bytes as can be read from the start on. Never faults. */
 size_t fault_read_memory(uintptr_t from, void *to, size_t size);
 
+/* Copies words of the calling thread's stack from the address of one of its frames upwards, as far as there are frames and they can be
+ * read. Never faults, whatever the address. Mostly without asking the system, which costs fifty times as much. */
+size_t fault_read_stack(uintptr_t from, uintptr_t *to, size_t words);
+
 /* A file of the system's, read from its start: descriptor or -1; bytes read, 0 at the end or on error; closing. */
 int fault_open_file(const char *path);
 size_t fault_read_file(int descriptor, char *to, size_t size);

@@ -13,11 +13,12 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <ucontext.h>
 
-enum { EVERY_PAGE = 4096, PARTS = 4, SIGNAL_SET_BYTES = 8 };
+enum { EVERY_PAGE = 4096, PARTS = 4, SIGNAL_SET_BYTES = 8, FIRST_STACK = 64 << 10 };
 
 static fault_handler handler;
 static struct sigaction before; /* written before the handler is in place */
@@ -128,6 +129,38 @@ size_t fault_read_memory(uintptr_t from, void *to, size_t size) {
     struct iovec whole = {.iov_base = to, .iov_len = cut};
     long result = syscall6(SYS_process_vm_readv, own_thread(), (long)&whole, 1, (long)parts, count, 0);
     return syscall_failed(result) ? 0 : (size_t)result;
+}
+
+/* The end of the stack that the system began the program on, if we run there, else 0. That stack has FIRST_STACK bytes at least, and
+ * sixteen random ones near its end, of which the system says where they are. All that lies between our frame and them is there. */
+static uintptr_t first_stack_end(uintptr_t own) {
+    uintptr_t end = align_down(getauxval(AT_RANDOM), sizeof(uintptr_t));
+    return end - own < FIRST_STACK ? end : 0;
+}
+
+/* Frames of others: sanitizers know of holes in them, and of other threads that write there meanwhile. */
+__attribute__((no_sanitize_address, no_sanitize_thread)) static void copy_frames(uintptr_t from, uintptr_t end, uintptr_t *to) {
+    for (; from < end; from += sizeof *to) {
+        *to++ = *(const volatile uintptr_t *)from;
+    }
+}
+
+size_t fault_read_stack(uintptr_t from, uintptr_t *to, size_t words) {
+    uintptr_t own = (uintptr_t)__builtin_frame_address(0);
+    uintptr_t sure = from; /* the memory is there up to here */
+    uintptr_t end = from + words * sizeof *to;
+    if (from >= own && from % sizeof *to == 0) {
+        uintptr_t first_end = first_stack_end(own);
+        if (from < first_end) { /* above it there are no frames */
+            sure = end = end < first_end ? end : first_end;
+        } else if (align_down(from, EVERY_PAGE) == align_down(own, EVERY_PAGE)) {
+            uintptr_t page_end = align_down(from, EVERY_PAGE) + EVERY_PAGE;
+            sure = end < page_end ? end : page_end;
+        }
+    }
+    copy_frames(from, sure, to);
+    size_t copied = (sure - from) / sizeof *to;
+    return copied + (sure < end ? fault_read_memory(sure, to + copied, end - sure) / sizeof *to : 0);
 }
 
 int fault_open_file(const char *path) {

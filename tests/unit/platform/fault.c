@@ -4,7 +4,9 @@
 #include "platform/fault.h"
 #include "unit.h"
 
+#include <pthread.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -184,6 +186,94 @@ static void memory_is_read_as_far_as_it_goes(void **state) {
     assert_int_equal(fault_read_memory(UINTPTR_MAX - 3, copy, 10), 0);
 }
 
+enum { WORDS = 240, STACK = 64 << 10 };
+static uintptr_t words[WORDS];
+
+/* Calls itself so that the frame that is read from lies at least `depth` bytes below. */
+__attribute__((noinline)) static size_t read_deep(size_t depth, uintptr_t *first) {
+    volatile uintptr_t frame[64];
+    for (size_t i = 0; i < COUNT(frame); i++) {
+        frame[i] = 0x5eed0000 + i;
+    }
+    if (depth > sizeof frame) {
+        size_t got = read_deep(depth - sizeof frame, first);
+        frame[0] = 0; /* the frame is needed until here */
+        return got;
+    }
+    *first = (uintptr_t)frame;
+    size_t got = fault_read_stack((uintptr_t)frame, words, WORDS);
+    for (size_t i = 0; i < COUNT(frame) && i < got; i++) {
+        assert_int_equal(words[i], frame[i]);
+    }
+    return got;
+}
+
+static void the_stack_is_read_from_a_frame_upwards(void **state) {
+    (void)state;
+    uintptr_t first;
+    for (size_t depth = 0; depth < 300 * 1024; depth += depth / 4 + 512) {
+        size_t got = read_deep(depth, &first);
+        assert_true(got == WORDS || fault_read_memory(first, words, sizeof words) == 0 || depth < sizeof words);
+        assert_true(got >= 64);
+    }
+}
+
+/* A frame near the end of the first stack: no word of the environment is taken for one. */
+static void the_first_stack_ends_where_frames_do(void **state) {
+    (void)state;
+    uintptr_t end = getauxval(AT_RANDOM) & ~(uintptr_t)7;
+    uintptr_t here = (uintptr_t)&end;
+    if (end - here > STACK / 2) {
+        return; /* called from deep within, or from another stack */
+    }
+    assert_int_equal(fault_read_stack(end - 80, words, WORDS), 10);
+    assert_int_equal(words[9], *(uintptr_t *)(end - 8));
+}
+
+struct reader {
+    char *stack_end;
+    size_t below; /* where to read from */
+    size_t got;
+};
+
+static void *read_own_stack(void *context) {
+    struct reader *reader = context;
+    uintptr_t first;
+    reader->got = reader->below ? fault_read_stack((uintptr_t)reader->stack_end - reader->below, words, WORDS) : read_deep(8192, &first);
+    return NULL;
+}
+
+/* Any other stack may end anywhere, with a hole behind it. */
+static void other_stacks_are_read_up_to_their_end(void **state) {
+    (void)state;
+    char *stack = mmap(NULL, STACK + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(stack != MAP_FAILED && mprotect(stack + STACK, 4096, PROT_NONE) == 0);
+    pthread_attr_t attributes;
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setstack(&attributes, stack, STACK), 0);
+    for (size_t below = 0; below <= 2048; below += 64) {
+        struct reader reader = {.stack_end = stack + STACK, .below = below};
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, &attributes, read_own_stack, &reader), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        size_t words_there = below && below / 8 < WORDS ? below / 8 : WORDS;
+        bool asked_in_vain = fault_read_memory((uintptr_t)stack, words, 1) == 0;
+        assert_true(reader.got == words_there || asked_in_vain);
+    }
+    assert_int_equal(pthread_attr_destroy(&attributes), 0);
+}
+
+static void what_is_no_stack_is_read_without_a_fault(void **state) {
+    (void)state;
+    make_hole();
+    uintptr_t here = (uintptr_t)&state;
+    assert_int_equal(fault_read_stack((uintptr_t)hole, words, WORDS), 0);
+    assert_int_equal(fault_read_stack(0, words, WORDS), 0);
+    assert_int_equal(fault_read_stack(UINTPTR_MAX - 7, words, WORDS), 0);
+    assert_int_equal(fault_read_stack(UINTPTR_MAX, words, WORDS), 0);
+    assert_true(fault_read_stack(here + 1, words, WORDS) <= WORDS); /* the address of no frame */
+}
+
 static void files_are_read(void **state) {
     (void)state;
     char text[64] = "";
@@ -203,6 +293,10 @@ static const struct CMUnitTest all[] = {
     cmocka_unit_test(its_flags_are_kept),
     cmocka_unit_test(death_is_the_signals),
     cmocka_unit_test(memory_is_read_as_far_as_it_goes),
+    cmocka_unit_test(the_stack_is_read_from_a_frame_upwards),
+    cmocka_unit_test(the_first_stack_ends_where_frames_do),
+    cmocka_unit_test(other_stacks_are_read_up_to_their_end),
+    cmocka_unit_test(what_is_no_stack_is_read_without_a_fault),
     cmocka_unit_test(files_are_read),
     cmocka_unit_test(child_default),
     cmocka_unit_test(child_ignored),
