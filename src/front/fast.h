@@ -40,22 +40,22 @@ ALWAYS_INLINE void *take_counted(struct heap *heap, size_t index) {
 /* The newest block of the magazine; NULL when there is more to do. */
 ALWAYS_INLINE void *fast_take(size_t index) {
     struct heap *heap = thread_heap;
-    uint32_t top = load_relaxed(&heap->top[index]);
+    uint32_t top = load_relaxed(heap_top(heap, index));
     void *block = *top_slot(heap, top);
     if (UNLIKELY(block == NULL)) {
         return take_counted(heap, index);
     }
-    store_relaxed(&heap->top[index], top - TOP_STEP);
+    store_relaxed(heap_top(heap, index), top - TOP_STEP);
     return block;
 }
 
 /* The same of a marked class. */
 ALWAYS_INLINE void *fast_take_marked(size_t index) {
     struct heap *heap = thread_heap;
-    uint32_t top = load_relaxed(&heap->top[index]);
+    uint32_t top = load_relaxed(heap_top(heap, index));
     void *block = *top_slot(heap, top);
     if (LIKELY(block != NULL)) {
-        store_relaxed(&heap->top[index], top - TOP_STEP);
+        store_relaxed(heap_top(heap, index), top - TOP_STEP);
     } else if ((block = take_counted(heap, index)) == NULL) {
         return NULL;
     }
@@ -79,7 +79,7 @@ ALWAYS_INLINE void *fast_malloc(size_t size) {
     }
     struct heap *heap = thread_heap;
     size_t index = heap->class_by_step[size_step(size)];
-    uint32_t top = load_relaxed(&heap->top[index]);
+    uint32_t top = load_relaxed(heap_top(heap, index));
     FORGET_BESIDE_RESULT(top, index);
     void *block = *top_slot(heap, top);
     if (UNLIKELY(block == NULL)) {
@@ -87,7 +87,7 @@ ALWAYS_INLINE void *fast_malloc(size_t size) {
         return LIKELY(block != NULL) ? block : slow_malloc(size);
     }
     FORGET(index);
-    store_relaxed(&heap->top[index], top - TOP_STEP);
+    store_relaxed(heap_top(heap, index), top - TOP_STEP);
     return block;
 }
 

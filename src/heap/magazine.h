@@ -11,7 +11,7 @@
 #include "heap/thread_heap.h"
 
 ALWAYS_INLINE magazine_top *real_top(struct heap *heap, unsigned class_index) {
-    return &heap->top[heap->watched ? CLASS_TABLE + class_index : class_index];
+    return heap->watched ? &heap->spare[class_index] : &heap->top[class_index];
 }
 ALWAYS_INLINE void **first_of(struct heap *heap, unsigned class_index) {
     return load_relaxed(&heap->first[class_index]);

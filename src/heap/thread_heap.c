@@ -24,9 +24,10 @@ enum { STREAK = 7 };
 #define N64 N16, N16, N16, N16
 
 struct heap no_heap = {
-    .top = {N64, N64},
-    .class_by_step = {[0 ... CLASS_STEP_MAX - 1] = CLASS_TABLE},
-    .class_by_stride = {[0 ... CLASS_STRIDE_MAX - 1] = CLASS_TABLE},
+    .top = {N64},
+    .spare = {N64},
+    .class_by_step = {[0 ... CLASS_STEP_MAX - 1] = SPARE},
+    .class_by_stride = {[0 ... CLASS_STRIDE_MAX - 1] = SPARE},
     .home_root = NO_ROOT,
 };
 
@@ -50,7 +51,7 @@ void heap_set_arrival_hook(void (*hook)(void)) {
 
 static void lead(uint8_t *to, const uint8_t *classes, size_t size, bool counted, bool watched) {
     for (size_t i = 0; i < size; i++) {
-        to[i] = (uint8_t)((counted ? CLASS_TABLE : 0) + (counted && watched ? 0 : classes[i]));
+        to[i] = (uint8_t)((counted ? SPARE : 0) + (counted && watched ? 0 : classes[i]));
     }
 }
 
@@ -62,13 +63,13 @@ static void lead_calls(struct heap *heap, bool counted) {
 
 /* That of no thread does. */
 static bool counts_calls(const struct heap *heap) {
-    return heap->class_by_step[0] >= CLASS_TABLE;
+    return heap->class_by_step[0] >= SPARE;
 }
 
 static void heap_init(struct heap *heap) {
     for (unsigned c = 0; c < CLASS_TABLE; c++) {
         store_relaxed(&heap->top[c], TOP_OF_NOTHING);
-        store_relaxed(&heap->top[CLASS_TABLE + c], TOP_OF_NOTHING);
+        store_relaxed(&heap->spare[c], TOP_OF_NOTHING);
         store_relaxed(&heap->first[c], NULL);
         store_relaxed(&heap->capacity[c], 0);
         heap->refills[c] = 0;
@@ -300,7 +301,7 @@ void heap_watch(void) {
         return;
     }
     for (unsigned c = 0; c < CLASS_TABLE; c++) {
-        store_relaxed(&heap->top[CLASS_TABLE + c], load_relaxed(&heap->top[c]));
+        store_relaxed(&heap->spare[c], load_relaxed(&heap->top[c]));
         store_relaxed(&heap->top[c], TOP_OF_NOTHING);
     }
     heap->watched = true;
@@ -319,7 +320,7 @@ size_t heap_blocks_cached(unsigned class_index) {
     lock_take(&heaps_lock, LOCK_HEAPS);
     for (struct heap *heap = all_heaps; heap; heap = heap->next) {
         uint32_t top = load_relaxed(&heap->top[class_index]);
-        top = top == TOP_OF_NOTHING ? load_relaxed(&heap->top[CLASS_TABLE + class_index]) : top;
+        top = top == TOP_OF_NOTHING ? load_relaxed(&heap->spare[class_index]) : top;
         void **first = load_relaxed(&heap->first[class_index]);
         /* Read while the owner may exchange the magazine: only differences that make sense count. */
         size_t blocks = first ? (size_t)(top_slot(heap, top) + 1 - first) : 0;

@@ -17,10 +17,10 @@
  * so are those of class 0 (no slab: NULL, large, direct, foreign) and of every class of a heap that is watched: then each call takes the
  * slow path, where it is counted.
  *
- *   tops:   | class 0 | class 1 | ... | spare of class 0 | spare of class 1 | ...
+ *   tops:   | class 0 | class 1 | ...  other fields ... | spare of class 0 | spare of class 1 | ...
  *
  * A class's spare is the real top while the heap is watched, and otherwise empty and full at once. Where allocations are counted (but not
- * watched) malloc's tables lead from a size to the spare of its class: malloc finds it empty, counts, and looks CLASS_TABLE tops before.
+ * watched) malloc's tables lead from a size to the spare of its class: malloc finds it empty, counts, and looks SPARE words before.
  * Where both, and where there is no heap, they lead to the spare of class 0.
  *
  * Invariants (magazines_check): first[-1] == NULL for every magazine; its top leads to the slot of its newest block, or to that NULL, and
@@ -46,11 +46,12 @@ enum {
 };
 
 struct heap {
-    magazine_top top[2 * CLASS_TABLE];         /* (shared) the tops and the spares; first, so that free finds it without an offset */
-    uint8_t class_by_step[CLASS_STEP_MAX + 7]; /* index of the top for malloc: the tables of these names; counted: CLASS_TABLE more */
+    magazine_top top[CLASS_TABLE];             /* (shared) first, so that free finds it without an offset */
+    uint8_t class_by_step[CLASS_STEP_MAX + 7]; /* index of the top for malloc: the tables of these names; counted: SPARE more */
     uintptr_t home_root;                       /* of the region that the heap's blocks came from last; NO_ROOT: none yet */
     bitmap_word *home;                         /* that region */
     _Atomic(uint64_t) no_mark;                 /* 0: where free clears the mark of blocks that have none */
+    magazine_top spare[CLASS_TABLE];           /* (shared) see above */
     uint16_t memo[1 << MEMO_SHIFT];            /* by hash of a block: the slot it was put in last, in bytes from the heap's start */
     uint8_t class_by_stride[CLASS_STRIDE_MAX + 7];
     _Atomic(void **) first[CLASS_TABLE];    /* (shared) start of the magazine; NULL: none yet */
@@ -76,6 +77,10 @@ struct heap {
     void *nothing[2];              /* NULL: the magazine of a class that has none. The checks of free look one slot below the top. */
 };
 
+/* The index of the spare of class 0. */
+enum { SPARE = offsetof(struct heap, spare) / sizeof(magazine_top) };
+_Static_assert(offsetof(struct heap, top) == 0 && offsetof(struct heap, spare) % sizeof(magazine_top) == 0, "indices count from the start");
+_Static_assert(SPARE + CLASS_TABLE <= UINT8_MAX, "the tables of malloc can name every spare");
 _Static_assert(sizeof(struct heap) + HEAP_ARENA_BYTES <= UINT16_MAX, "the memo and the tops can name every slot");
 
 extern __thread struct heap *thread_heap HIDDEN __attribute__((tls_model("initial-exec")));
@@ -112,6 +117,14 @@ bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t addres
 ALWAYS_INLINE void **heap_slot(struct heap *heap, unsigned offset) {
     return (void **)(void *)((char *)heap + offset);
 }
+/* The top, or the spare, of an index that malloc's tables gave. */
+ALWAYS_INLINE magazine_top *heap_top(struct heap *heap, size_t index) {
+    return (magazine_top *)(void *)((char *)heap + index * sizeof(magazine_top));
+}
+/* Where a counted allocation finds the top of its class, by the index of the spare. */
+ALWAYS_INLINE magazine_top *heap_counted_top(struct heap *heap, size_t index) {
+    return heap_top(heap, index) - SPARE;
+}
 ALWAYS_INLINE unsigned heap_offset(const struct heap *heap, void *const *slot) {
     return (unsigned)((uintptr_t)slot - (uintptr_t)heap);
 }
@@ -147,10 +160,6 @@ void heap_watch(void);
 /* Makes every allocation of this thread, and of threads that get a heap from now on, find the spare of its class, which is empty; frees go
  * on as before. */
 void heap_count_calls(void);
-/* Where a counted allocation finds the top of its class, by the index that malloc's tables gave. */
-ALWAYS_INLINE magazine_top *heap_counted_top(struct heap *heap, size_t index) {
-    return &heap->top[index] - CLASS_TABLE;
-}
 
 /* Sums over all heaps: blocks of a class in magazines; calls counted while watched. Exact when their threads rest. */
 size_t heap_blocks_cached(unsigned class_index);

@@ -211,7 +211,7 @@ static void a_watched_heap_keeps_its_blocks_but_takes_the_slow_path(void **state
     uint32_t before = load_relaxed(&thread_heap->top[7]);
     heap_watch();
     assert_true(thread_heap->watched);
-    assert_int_equal(load_relaxed(&thread_heap->top[CLASS_TABLE + 7]), before);
+    assert_int_equal(load_relaxed(&thread_heap->spare[7]), before);
     for (unsigned c = 0; c < CLASS_TABLE; c++) {
         uint32_t top = load_relaxed(&thread_heap->top[c]);
         assert_null(*top_slot(thread_heap, top)); /* empty */
@@ -257,10 +257,10 @@ static bool leads_to_spares(const struct heap *heap, unsigned behind) {
 static bool counts_calls(struct heap *heap) {
     bool empty = true;
     for (unsigned c = 0; c < CLASS_TABLE; c++) {
-        empty &= load_relaxed(&heap->top[CLASS_TABLE + c]) == TOP_OF_NOTHING;
-        empty &= heap_counted_top(heap, CLASS_TABLE + c) == &heap->top[c];
+        empty &= load_relaxed(&heap->spare[c]) == TOP_OF_NOTHING;
+        empty &= heap_counted_top(heap, SPARE + c) == &heap->top[c];
     }
-    return empty && leads_to_spares(heap, CLASS_TABLE);
+    return empty && leads_to_spares(heap, SPARE);
 }
 
 static void *counts_calls_in_thread(void *context) {
@@ -286,8 +286,8 @@ static void heaps_that_count_calls_lead_to_spares(void **state) {
 
 /* Of a heap that is watched the spares are the real tops, which no table may lead to. */
 static bool leads_nowhere(const struct heap *heap) {
-    return unit_all(heap->class_by_step, CLASS_STEP_MAX, CLASS_TABLE) && unit_all(heap->class_by_stride, CLASS_STRIDE_MAX, CLASS_TABLE) &&
-           load_relaxed(&heap->top[CLASS_TABLE]) == TOP_OF_NOTHING;
+    return unit_all(heap->class_by_step, CLASS_STEP_MAX, SPARE) && unit_all(heap->class_by_stride, CLASS_STRIDE_MAX, SPARE) &&
+           load_relaxed(&heap->spare[0]) == TOP_OF_NOTHING;
 }
 
 static void *leads_nowhere_in_thread(void *context) {
@@ -300,7 +300,7 @@ static void *leads_nowhere_in_thread(void *context) {
 
 static void check_watched_and_counting(void) {
     assert_true(leads_nowhere(thread_heap) && thread_heap->watched);
-    assert_true(load_relaxed(&thread_heap->top[CLASS_TABLE + 12]) != TOP_OF_NOTHING);
+    assert_true(load_relaxed(&thread_heap->spare[12]) != TOP_OF_NOTHING);
     assert_non_null(in_thread(leads_nowhere_in_thread, NULL));
 }
 
@@ -328,7 +328,7 @@ static void the_heap_of_no_thread_leads_nowhere(void **state) {
     assert_true(leads_nowhere(&no_heap));
     heap_count_calls();
     assert_true(leads_nowhere(&no_heap));
-    assert_int_equal(load_relaxed(heap_counted_top(&no_heap, CLASS_TABLE)), TOP_OF_NOTHING);
+    assert_int_equal(load_relaxed(heap_counted_top(&no_heap, SPARE)), TOP_OF_NOTHING);
 }
 
 static void counted_calls_add_up(void **state) {
