@@ -11,7 +11,7 @@
 enum {
     FULL_SHARES = 32,     /* heaps that may all cache what the option says; more if there are more shards */
     ONLY_FREES_AFTER = 8, /* full magazines in a row without a refill */
-    LOOKS = 4,            /* other classes looked at then, each time */
+    LITTLE = 2 << 10,     /* bytes that another class may hold then */
 };
 
 static _Atomic(unsigned) heaps_in_use; /* written under the lock of the lists of heaps, read relaxed as a hint */
@@ -56,8 +56,8 @@ static size_t allowance(const struct heap *heap) {
     return share < most ? share : most;
 }
 
-static unsigned next_class(unsigned *hand) {
-    *hand = *hand < CLASS_COUNT - 1 ? *hand + 1 : 1;
+static unsigned next_class(uint8_t *hand) {
+    *hand = (uint8_t)(*hand < CLASS_COUNT - 1 ? *hand + 1 : 1);
     return *hand;
 }
 
@@ -109,28 +109,35 @@ bool balance_grow(struct heap *heap, unsigned class_index, const char *call) {
     return false;
 }
 
-/* The next class that holds more than a quarter of what it may is emptied; a few are looked at. */
-static void empty_another(struct heap *heap, unsigned class_index, const char *call) {
-    for (unsigned looks = 0; looks < LOOKS; looks++) {
-        unsigned c = next_class(&heap->empty_hand);
+/* Other classes that hold more than a little are emptied, until a magazine's worth of blocks has gone: the next call goes on there. */
+static void empty_others(struct heap *heap, const char *call) {
+    unsigned from = heap->empty_hand;
+    unsigned emptied = 0;
+    heap->empty_hand = 0;
+    for (uint64_t left = heap->with_magazine >> from; left; left &= left - 1) {
+        unsigned c = from + lowest_bit(left);
         unsigned held = held_in(heap, c);
-        if (c != class_index && 4 * held > capacity_of(heap, c)) {
+        if (held * size_classes[c].size > LITTLE) {
             balance_flush(heap, c, held, call);
-            return;
+            emptied += held;
+            if (emptied >= MAGAZINE_BLOCKS_MAX) {
+                heap->empty_hand = (uint8_t)(c + 1);
+                return;
+            }
         }
     }
 }
 
 /*
  * The newer half goes back, the older is left for what the thread takes next. A thread that only frees will not take soon, and may rest
- * soon: then nobody can take its blocks from it. So all of the magazine goes back, and what other classes hold, in turn. That costs no
- * time: it means fewer flushes, of more blocks.
+ * soon: then nobody can take its blocks from it. So all of the magazine goes back, and what other classes hold, in turn, while that is more
+ * than a little. That costs next to no time: most flushes are of more blocks.
  */
 void balance_overflow(struct heap *heap, unsigned class_index, const char *call) {
     unsigned held = held_in(heap, class_index);
     bool only_frees = ++heap->overflows >= ONLY_FREES_AFTER;
     balance_flush(heap, class_index, only_frees ? held : (held + 1) / 2, call);
     if (only_frees) {
-        empty_another(heap, class_index, call);
+        empty_others(heap, call);
     }
 }

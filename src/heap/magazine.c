@@ -16,6 +16,7 @@ void magazines_check(struct heap *heap) {
     size_t bytes = 0;
     for (unsigned c = 1; c < CLASS_COUNT; c++) {
         void **first = first_of(heap, c);
+        CHECK((heap->with_magazine >> c & 1) == (first != NULL));
         if (first == NULL) {
             CHECK(load_relaxed(real_top(heap, c)) == TOP_OF_NOTHING && capacity_of(heap, c) == 0);
             continue;
@@ -75,8 +76,10 @@ bool magazine_set_capacity(struct heap *heap, unsigned class_index, unsigned cap
     store_relaxed(&heap->first[class_index], first);
     store_relaxed(&heap->capacity[class_index], (uint8_t)capacity);
     if (first) {
+        heap->with_magazine |= (uint64_t)1 << class_index;
         set_held(heap, class_index, held);
     } else {
+        heap->with_magazine &= ~((uint64_t)1 << class_index);
         store_relaxed(real_top(heap, class_index), TOP_OF_NOTHING);
     }
     uint32_t more = (capacity - old_capacity) * size_classes[class_index].size; /* modulo 2^32 when there are fewer */

@@ -57,6 +57,7 @@ struct heap {
     _Atomic(void **) first[CLASS_TABLE];    /* (shared) start of the magazine; NULL: none yet */
     _Atomic(uint8_t) capacity[CLASS_TABLE]; /* (shared) blocks that fit */
     uint8_t refills[CLASS_TABLE];           /* refills in a row without a flush */
+    uint64_t with_magazine;                 /* a bit for each class that has one */
     uint64_t active;                        /* classes refilled or flushed since room_hand came by */
     void **unused[MAGAZINE_SIZES];          /* magazines without a class, by the logarithm of their slots, linked through slot 0 */
     char *arena_next;
@@ -64,10 +65,10 @@ struct heap {
     uint32_t capacity_bytes;
     unsigned shard;
     unsigned flush_seen; /* the last request to flush that was obeyed */
-    unsigned room_hand;  /* the class that was looked at last for room for others */
     unsigned overflows;  /* full magazines in a row, of any class, without a refill */
-    unsigned empty_hand; /* the class that was looked at last while the thread only frees */
     unsigned shares;     /* so many times what one heap may cache is what all may cache together */
+    uint8_t room_hand;   /* the class that was looked at last for room for others */
+    uint8_t empty_hand;  /* the class that is looked at next while the thread only frees */
     bool watched;
     _Atomic(size_t) allocations;   /* (shared) counted while watched */
     _Atomic(size_t) frees;         /* (shared) likewise */

@@ -314,6 +314,50 @@ static void full_magazines_in_a_row_go_back_whole(void **state) {
     assert_int_equal(heap_blocks_cached(OTHER), 0); /* the hand came by */
 }
 
+/* What other classes hold goes back while the thread only frees, until each has little: by some full magazines, none of which pays for
+ * all. */
+static void other_classes_are_emptied_a_few_at_a_time(void **state) {
+    (void)state;
+    enum { CLASS = 20, FIRST = 10, LAST = 26, LITTLE = 2 << 10, BLOCKS = 16 * MAGAZINE_BLOCKS_MAX };
+    static void *blocks[BLOCKS];
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    for (size_t i = 0; i < COUNT(blocks); i++) {
+        blocks[i] = take(CLASS);
+    }
+    for (unsigned c = FIRST; c <= LAST; c++) {
+        void *some[24];
+        for (size_t i = 0; i < COUNT(some); i++) {
+            some[i] = take(c);
+        }
+        for (size_t i = 0; i < COUNT(some); i++) {
+            put(c, some[i]);
+        }
+    }
+    unsigned much = 0;
+    unsigned seen = 0;
+    for (unsigned next = 0; seen < 8 + 6; next++) {
+        size_t before[CLASS_COUNT];
+        for (unsigned c = FIRST; c <= LAST; c++) {
+            before[c] = heap_blocks_cached(c);
+        }
+        assert_true(next < COUNT(blocks));
+        put(CLASS, blocks[next]);
+        bool full = thread_heap->overflows > seen;
+        seen = thread_heap->overflows;
+        size_t emptied = 0;
+        much = 0;
+        for (unsigned c = FIRST; c <= LAST; c++) {
+            size_t after = heap_blocks_cached(c);
+            emptied += c != CLASS && after < before[c] ? before[c] - after : 0;
+            much += c != CLASS && after * size_classes[c].size > LITTLE;
+        }
+        assert_true(emptied == 0 || (full && seen >= 8));
+        assert_true(emptied < 2 * MAGAZINE_BLOCKS_MAX);
+        assert_true(seen >= 8 || much == LAST - FIRST);
+    }
+    assert_int_equal(much, 0);
+}
+
 /* Heaps that hold next to nothing take nothing from those that work, however many they are. */
 static void idle_heaps_leave_their_share_to_others(void **state) {
     (void)state;
@@ -348,11 +392,11 @@ static void the_bytes_of_all_heaps_add_up(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(capacity_starts_small_and_doubles),     cmocka_unit_test(a_full_magazine_grows_then_flushes_the_newest),
-    cmocka_unit_test(all_capacities_together_are_bounded),   cmocka_unit_test(no_call_pays_for_all_classes),
-    cmocka_unit_test(many_heaps_share_what_few_may_have),    cmocka_unit_test(idle_classes_lose_their_magazines),
-    cmocka_unit_test(magazines_keep_to_the_bytes_chosen),    cmocka_unit_test(a_thread_that_only_frees_keeps_little),
-    cmocka_unit_test(full_magazines_in_a_row_go_back_whole), cmocka_unit_test(idle_heaps_leave_their_share_to_others),
-    cmocka_unit_test(the_bytes_of_all_heaps_add_up),
+    cmocka_unit_test(capacity_starts_small_and_doubles),         cmocka_unit_test(a_full_magazine_grows_then_flushes_the_newest),
+    cmocka_unit_test(all_capacities_together_are_bounded),       cmocka_unit_test(no_call_pays_for_all_classes),
+    cmocka_unit_test(many_heaps_share_what_few_may_have),        cmocka_unit_test(idle_classes_lose_their_magazines),
+    cmocka_unit_test(magazines_keep_to_the_bytes_chosen),        cmocka_unit_test(a_thread_that_only_frees_keeps_little),
+    cmocka_unit_test(full_magazines_in_a_row_go_back_whole),     cmocka_unit_test(idle_heaps_leave_their_share_to_others),
+    cmocka_unit_test(other_classes_are_emptied_a_few_at_a_time), cmocka_unit_test(the_bytes_of_all_heaps_add_up),
 };
 UNIT_MAIN(tests)
