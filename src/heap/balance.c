@@ -11,6 +11,7 @@
 enum {
     FULL_SHARES = 32,     /* heaps that may all cache what the option says; more if there are more shards */
     ONLY_FREES_AFTER = 8, /* full magazines in a row without a refill */
+    LOOK_EVERY = 16,      /* calls for magazines that are as large as they may be, until a class is looked at that may be quiet */
     LITTLE = 2 << 10,     /* bytes that another class may hold then */
 };
 
@@ -70,7 +71,8 @@ static void shrink(struct heap *heap, unsigned class_index, unsigned capacity, c
 }
 
 /* A class that has been quiet for a round gives its magazine to those that ask for more; when the heap is too large, a busy one gives
- * half. One class is looked at each time a growth is refused, so that no call pays for the whole round. */
+ * half. One class is looked at each time a growth is refused, so that no call pays for the whole round; and now and then when nobody asks,
+ * since the blocks of a size that a program has done with keep slabs from being free. */
 static COLD void make_room(struct heap *heap, bool too_large, const char *call) {
     unsigned c = next_class(&heap->room_hand);
     unsigned capacity = capacity_of(heap, c);
@@ -102,7 +104,7 @@ bool balance_grow(struct heap *heap, unsigned class_index, const char *call) {
         if (capacity == 0) {
             return magazine_set_capacity(heap, class_index, wanted < CAPACITY_LEAST ? wanted : CAPACITY_LEAST);
         }
-    } else if (!too_large) {
+    } else if (!too_large && ++heap->calls_at_limit % LOOK_EVERY) {
         return false;
     }
     make_room(heap, too_large, call);

@@ -83,6 +83,7 @@ static void heap_init(struct heap *heap) {
     heap->room_hand = 0;
     heap->overflows = 0;
     heap->empty_hand = 0;
+    heap->calls_at_limit = 0;
     heap->with_magazine = 0;
     heap->active = 0;
     heap->flush_seen = load_relaxed(&flush_requests);

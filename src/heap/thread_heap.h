@@ -64,11 +64,12 @@ struct heap {
     char *arena_end;
     uint32_t capacity_bytes;
     unsigned shard;
-    unsigned flush_seen; /* the last request to flush that was obeyed */
-    unsigned overflows;  /* full magazines in a row, of any class, without a refill */
-    unsigned shares;     /* so many times what one heap may cache is what all may cache together */
-    uint8_t room_hand;   /* the class that was looked at last for room for others */
-    uint8_t empty_hand;  /* the class that is looked at next while the thread only frees */
+    unsigned flush_seen;    /* the last request to flush that was obeyed */
+    unsigned overflows;     /* full magazines in a row, of any class, without a refill */
+    unsigned shares;        /* so many times what one heap may cache is what all may cache together */
+    uint8_t room_hand;      /* the class that was looked at last for room for others */
+    uint8_t empty_hand;     /* the class that is looked at next while the thread only frees */
+    uint8_t calls_at_limit; /* refills and flushes of magazines as large as they may be, modulo 256 */
     bool watched;
     _Atomic(size_t) allocations;   /* (shared) counted while watched */
     _Atomic(size_t) frees;         /* (shared) likewise */

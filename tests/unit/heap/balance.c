@@ -220,6 +220,27 @@ static void idle_classes_lose_their_magazines(void **state) {
     }
 }
 
+/* And when nobody asks for room, after twice as many calls as it takes to look at all. */
+static void magazines_of_sizes_no_longer_used_go(void **state) {
+    (void)state;
+    enum { LOOK_EVERY = 16, BUSY = 28, GONE = 4, ALSO_BUSY = 29 };
+    assert_true(size_classes[BUSY].cache < 64 && size_classes[ALSO_BUSY].cache < 64); /* so that each round of work finds them empty */
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    work(GONE, 4);
+    assert_true(capacity(GONE) > CAPACITY_FIRST && heap_blocks_cached(GONE) > 0);
+    for (int i = 0; i < 2 * LOOK_EVERY * CLASS_COUNT; i++) {
+        work(BUSY, 1);
+        work(ALSO_BUSY, 1);
+        if (i > 4) {
+            assert_int_equal(capacity(BUSY), size_classes[BUSY].cache);
+            assert_int_equal(capacity(ALSO_BUSY), size_classes[ALSO_BUSY].cache);
+        }
+    }
+    assert_true(thread_heap->capacity_bytes < HEAP_CACHE_BYTES / 2); /* nobody was refused */
+    assert_int_equal(capacity(GONE), 0);
+    assert_int_equal(heap_blocks_cached(GONE), 0);
+}
+
 static void magazines_keep_to_the_bytes_chosen(void **state) {
     (void)state;
     store_relaxed(&limit_ceiling, SIZE_MAX);
@@ -392,11 +413,12 @@ static void the_bytes_of_all_heaps_add_up(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(capacity_starts_small_and_doubles),         cmocka_unit_test(a_full_magazine_grows_then_flushes_the_newest),
-    cmocka_unit_test(all_capacities_together_are_bounded),       cmocka_unit_test(no_call_pays_for_all_classes),
-    cmocka_unit_test(many_heaps_share_what_few_may_have),        cmocka_unit_test(idle_classes_lose_their_magazines),
-    cmocka_unit_test(magazines_keep_to_the_bytes_chosen),        cmocka_unit_test(a_thread_that_only_frees_keeps_little),
-    cmocka_unit_test(full_magazines_in_a_row_go_back_whole),     cmocka_unit_test(idle_heaps_leave_their_share_to_others),
-    cmocka_unit_test(other_classes_are_emptied_a_few_at_a_time), cmocka_unit_test(the_bytes_of_all_heaps_add_up),
+    cmocka_unit_test(capacity_starts_small_and_doubles),      cmocka_unit_test(a_full_magazine_grows_then_flushes_the_newest),
+    cmocka_unit_test(all_capacities_together_are_bounded),    cmocka_unit_test(no_call_pays_for_all_classes),
+    cmocka_unit_test(many_heaps_share_what_few_may_have),     cmocka_unit_test(idle_classes_lose_their_magazines),
+    cmocka_unit_test(magazines_of_sizes_no_longer_used_go),   cmocka_unit_test(magazines_keep_to_the_bytes_chosen),
+    cmocka_unit_test(a_thread_that_only_frees_keeps_little),  cmocka_unit_test(full_magazines_in_a_row_go_back_whole),
+    cmocka_unit_test(idle_heaps_leave_their_share_to_others), cmocka_unit_test(other_classes_are_emptied_a_few_at_a_time),
+    cmocka_unit_test(the_bytes_of_all_heaps_add_up),
 };
 UNIT_MAIN(tests)
