@@ -2,9 +2,9 @@
  * Purpose: see span.h.
  * Layer: pages. Owner: span_lock protects every static variable here and in span_index.c, and every field of every span.
  *
- * A request is served by the first of these that there is: the newest freed span of exactly its size; the smallest dirty span that is
- * large enough; a dirty span that becomes large enough with the clean pages beside it; the smallest clean span; a fresh mapping. So pages
- * that are backed are used before pages that are not.
+ * A request is served by the first of these that there is: the newest freed span of its size, or little more; the smallest dirty span that
+ * is large enough; a dirty span that becomes large enough with the clean pages beside it; the smallest clean span; a fresh mapping. So
+ * pages that are backed are used before pages that are not.
  */
 #include "pages/span.h"
 #include "base/bits.h"
@@ -18,7 +18,8 @@
 enum {
     STRETCHED = 16, /* dirty spans that are tried with their free neighbours */
     CACHE = 8,
-    GROW_SHIFT = 3, /* a mapping is made for this share of what is mapped already */
+    GROW_SHIFT = 3,  /* a mapping is made for this share of what is mapped already */
+    SPARE_SHIFT = 3, /* a block may be longer than was asked for by this share */
 };
 
 #define GROW_MIN ((size_t)2 << 20)
@@ -56,6 +57,16 @@ static bool empty_cache(void) {
     return any;
 }
 
+/*
+ * What little a dirty span has beyond a block of the size stays with the block. It is no good to others, and without it the next block of
+ * about this size that comes here could not begin where this one did, on a page that is backed. What is clean is always cut off, so that a
+ * block never makes the heap larger by more than was asked for; and all is, where a fence is to stand close behind the block.
+ */
+static bool is_little(size_t beyond, size_t size) {
+    return beyond <= (HARDENED_BY(HARDENED_FENCES) ? 0 : size >> SPARE_SHIFT);
+}
+
+/* The newest of exactly the size, or else the newest of all if it is little longer, as one is that was used for this size before. */
 static struct span *take_cached(size_t size, size_t align) {
     for (unsigned i = cached_count; i-- > 0;) {
         struct span *span = cached[i];
@@ -63,6 +74,11 @@ static struct span *take_cached(size_t size, size_t align) {
             uncache(i);
             return span;
         }
+    }
+    struct span *newest = cached_count ? cached[cached_count - 1] : NULL;
+    if (newest && newest->size > size && is_little(newest->size - size, size) && (newest->start & (align - 1)) == 0) {
+        uncache(cached_count - 1);
+        return newest;
     }
     return NULL;
 }
@@ -208,6 +224,10 @@ static void cut(struct span *span, size_t size, size_t align) {
     size_t head = align_up(span->start, align) - span->start;
     size_t tail = span->size - head - size;
     enum span_state state = span->state;
+    if (state == DIRTY && is_little(tail, size)) {
+        size += tail;
+        tail = 0;
+    }
     span->state = BUSY; /* or what remains would join it */
     span->start += head;
     span->size = size;
@@ -251,7 +271,7 @@ void *span_take(size_t size, size_t align, bool *zeroed) {
         span->state = USED;
         address = (void *)span->start;
         note_soiled(span, &found);
-        span_count(&page_counters.large_bytes, size);
+        span_count(&page_counters.large_bytes, span->size);
         span_count(&page_counters.large_count, 1);
         if (load_relaxed(&page_counters.large_bytes) > load_relaxed(&page_counters.large_peak_bytes)) {
             store_relaxed(&page_counters.large_peak_bytes, load_relaxed(&page_counters.large_bytes));

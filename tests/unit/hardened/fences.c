@@ -5,6 +5,8 @@
 #include "base/bits.h"
 #include "collam/collam.h"
 #include "config/geometry.h"
+#include "config/options.h"
+#include "heap/large.h"
 #include "pages/counters.h"
 #include "pages/fence.h"
 #include "pages/meta.h"
@@ -50,6 +52,25 @@ static void a_large_block_ends_at_a_fence(void **state) {
             collam_free_sized(block, large[i]);
         }
         collam_trim(0);
+    }
+    assert_string_equal(fake_output(), "");
+}
+
+/* No page of a larger block that was freed there stays between them. */
+static void a_fence_is_close_also_where_a_larger_block_was(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_dirty_min, (size_t)1 << 30));
+    for (size_t size = 40 * PAGE; size < 60 * PAGE; size += PAGE) {
+        char *wide = collam_malloc(size + 4 * PAGE);
+        char *wall = collam_malloc(40 * PAGE);
+        collam_free(wide);
+        (void)large_end_quarantine();
+        char *block = collam_malloc(size);
+        assert_ptr_equal(block, wide);
+        assert_ends_at_a_fence(block, size);
+        collam_free(block);
+        collam_free(wall);
+        (void)large_end_quarantine();
     }
     assert_string_equal(fake_output(), "");
 }
@@ -153,6 +174,7 @@ static void what_cannot_be_trimmed_stays(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(chunks_and_metadata_stand_between_fences),
     cmocka_unit_test(a_large_block_ends_at_a_fence),
+    cmocka_unit_test(a_fence_is_close_also_where_a_larger_block_was),
     cmocka_unit_test(a_fence_moves_with_the_end_of_its_block),
     cmocka_unit_test(smaller_blocks_have_none),
     cmocka_unit_test(there_are_not_too_many),

@@ -71,9 +71,12 @@ static void take_one(struct block *block, uint64_t *seed, size_t page) {
     size_t align = PAGE << unit_random(seed) % 5;
     bool wanted = unit_random(seed) % 2;
     bool zeroed = wanted;
-    block->size = some_size(seed, page);
-    block->address = span_take(block->size, align, &zeroed);
+    size_t asked = some_size(seed, page);
+    block->address = span_take(asked, align, &zeroed);
     assert_non_null(block->address);
+    block->size = span_size((uintptr_t)block->address);
+    assert_in_range(block->size, asked, asked + asked / 8);
+    assert_int_equal(block->size % page, 0);
     assert_int_equal((uintptr_t)block->address % align, 0);
     assert_int_equal((uintptr_t)block->address % page, 0);
     size_t from;
@@ -209,6 +212,40 @@ static void the_newest_of_the_same_size_comes_first(void **state) {
     assert_int_equal(counter(&page_counters.large_dirty_bytes), 0);
 }
 
+/* Or who takes and gives one size, again and again, would not get the block back that was longer from the first. */
+static void the_newest_comes_next_if_it_is_little_longer(void **state) {
+    (void)state;
+    char *a = take(19 * PAGE);
+    char *b = take(18 * PAGE);
+    char *wall = take(PAGE);
+    give(a);
+    give(b);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_ptr_equal(take(16 * PAGE), b);
+        assert_int_equal(span_size((uintptr_t)b), 18 * PAGE);
+        assert_int_equal(counter(&page_counters.large_dirty_bytes), 19 * PAGE);
+        assert_int_equal(counter(&page_counters.large_bytes), 19 * PAGE);
+        span_check();
+        give(b);
+    }
+    bool zeroed = false;
+    char *other = span_take(17 * PAGE, 64 * PAGE, &zeroed); /* at such an address the newest is not */
+    assert_int_equal((uintptr_t)other % (64 * PAGE), 0);
+    give(wall);
+    span_check();
+}
+
+static void the_newest_does_not_come_if_it_is_much_longer(void **state) {
+    (void)state;
+    char *block = take(19 * PAGE);
+    char *wall = take(PAGE);
+    give(block);
+    assert_ptr_equal(take(16 * PAGE), block); /* from the dirty ones, cut */
+    assert_int_equal(span_size((uintptr_t)block), 16 * PAGE);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 3 * PAGE);
+    give(wall);
+}
+
 static void backed_pages_come_before_others(void **state) {
     (void)state;
     char *wall[4];
@@ -232,6 +269,45 @@ static void backed_pages_come_before_others(void **state) {
     assert_int_equal(counter(&page_counters.clean_taken_bytes), clean);
     give(wall[0]);
     span_check();
+}
+
+/* So that the next block of about the size begins on the same page. */
+static void little_of_what_is_dirty_stays_with_the_block(void **state) {
+    (void)state;
+    char *block = take_touched(36 * PAGE);
+    char *wall = take_touched(PAGE);
+    give(block);
+    assert_ptr_equal(take(32 * PAGE), block);
+    assert_int_equal(span_size((uintptr_t)block), 36 * PAGE);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 0);
+    assert_int_equal(counter(&page_counters.large_bytes), 37 * PAGE);
+    span_check();
+    give(block);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 36 * PAGE);
+    assert_ptr_equal(take(31 * PAGE), block);
+    assert_int_equal(span_size((uintptr_t)block), 31 * PAGE); /* five of 36 are not little */
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 5 * PAGE);
+    give(block);
+    purge_all();
+    assert_ptr_equal(take(32 * PAGE), block);
+    assert_int_equal(span_size((uintptr_t)block), 32 * PAGE); /* what is clean never does */
+    span_check();
+    give(wall);
+}
+
+static void what_stays_with_a_block_can_be_cut_off_and_grown_into(void **state) {
+    (void)state;
+    char *block = take_touched(36 * PAGE);
+    char *wall = take_touched(PAGE);
+    give(block);
+    assert_ptr_equal(take(33 * PAGE), block);
+    assert_true(span_resize((uintptr_t)block, 35 * PAGE));
+    assert_int_equal(span_size((uintptr_t)block), 35 * PAGE);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), PAGE);
+    assert_true(span_resize((uintptr_t)block, 36 * PAGE));
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 0);
+    span_check();
+    give(wall);
 }
 
 static void backed_pages_are_used_with_those_beside_them(void **state) {
@@ -466,7 +542,11 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(not_a_span),
     cmocka_unit_test(says_what_contains_an_address),
     cmocka_unit_test(the_newest_of_the_same_size_comes_first),
+    cmocka_unit_test(the_newest_comes_next_if_it_is_little_longer),
+    cmocka_unit_test(the_newest_does_not_come_if_it_is_much_longer),
     cmocka_unit_test(backed_pages_come_before_others),
+    cmocka_unit_test(little_of_what_is_dirty_stays_with_the_block),
+    cmocka_unit_test(what_stays_with_a_block_can_be_cut_off_and_grown_into),
     cmocka_unit_test(backed_pages_are_used_with_those_beside_them),
     cmocka_unit_test(who_wants_many_zeros_gets_clean_pages),
     cmocka_unit_test(grows_into_what_is_free_above),
