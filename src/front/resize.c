@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { GROW_AHEAD_MIN = 64 }; /* below, an eighth is less than a step between classes */
+enum { GROW_AHEAD_MIN = 64 }; /* below, a quarter is hardly more than a step between classes */
 
 /* Relaxed: set before the block is handed back, so whoever frees that block sees it. */
 static _Atomic(bool) kept_large;
@@ -29,10 +29,11 @@ static bool moves_only(const void *block) {
     return UNLIKELY(guarded_holds((uintptr_t)block)) || UNLIKELY(checker_present());
 }
 
-/* A small block that grows by little is likely to grow again: it gets an eighth more than it has, so that each byte is copied a bounded
+/* A small block that grows by little is likely to grow again: it gets a quarter more than it has, so that each byte is copied a bounded
  * number of times however small the steps are. */
 static size_t size_to_grow_to(size_t size, size_t usable) {
-    size_t ahead = usable + usable / 8;
+    size_t ahead = usable + usable / 4;
+    ahead = ahead < SMALL_MAX - CANARY_BYTES ? ahead : SMALL_MAX - CANARY_BYTES;
     /* Whoever watches for overruns wants to know the true end. An ordinary block, of which sampling only counts that it is one, has none.
      */
     bool exact = UNLIKELY(load_relaxed(&front_special)) && !sampled_passes();

@@ -271,6 +271,16 @@ static void one_block_in_so_many_is_guarded(void **state) {
     assert_string_equal(fake_output(), "");
 }
 
+/* With what it is given ahead, too. */
+static void a_block_that_grows_stays_in_slabs_while_it_can(void **state) {
+    (void)state;
+    size_t usable = collam_usable_size(collam_malloc(28000));
+    char *grown = collam_realloc(collam_malloc(usable), usable + 1);
+    assert_int_not_equal(page_map_class((uintptr_t)grown), 0);
+    assert_int_equal(collam_usable_size(grown), SMALL_MAX - CANARY_BYTES);
+    assert_string_equal(fake_output(), "");
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(blocks_are_clear_and_end_before_their_canary),
     cmocka_unit_test(an_overrun_is_found_when_the_block_is_freed),
@@ -283,5 +293,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(realloc_keeps_contents),
     cmocka_unit_test(large_blocks_wait_and_a_second_free_is_seen),
     cmocka_unit_test(one_block_in_so_many_is_guarded),
+    cmocka_unit_test(a_block_that_grows_stays_in_slabs_while_it_can),
 };
 UNIT_MAIN(tests)
