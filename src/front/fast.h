@@ -5,6 +5,7 @@
 #ifndef COLLAM_FRONT_FAST_H
 #define COLLAM_FRONT_FAST_H
 
+#include "base/check.h"
 #include "front/hardened.h"
 #include "front/sampled.h"
 #include "front/slow.h"
@@ -23,6 +24,7 @@ ALWAYS_INLINE bool is_at_home(const struct heap *heap, uintptr_t turned) {
  * call's turn to be guarded. */
 ALWAYS_INLINE void *take_counted(struct heap *heap, size_t index) {
     if (LIKELY(--sampled_left >= 0)) {
+        ASSERT(index >= SPARE);
         uint32_t top = load_relaxed(heap_counted_top(heap, index));
         FORGET_BESIDE_RESULT(top, index);
         void *block = *top_slot(heap, top);

@@ -66,6 +66,21 @@ static bool counts_calls(const struct heap *heap) {
     return heap->class_by_step[0] >= SPARE;
 }
 
+/* The first block shows where the thread's blocks lie. Once only: a free that a signal handler interrupts might see half of what was there
+ * before. For the same reason the region comes first, and until then is one without blocks. */
+static void find_home(struct heap *heap, const void *block) {
+    if (UNLIKELY(heap->home_root == NO_ROOT)) {
+        heap->home = page_map_region((uintptr_t)block);
+        FORGET_MEMORY;
+        heap->home_root = page_map_turned_root(page_map_turned((uintptr_t)block));
+    }
+}
+
+static void leave_home(struct heap *heap) {
+    heap->home_root = NO_ROOT;
+    heap->home = page_map_no_region();
+}
+
 static void heap_init(struct heap *heap) {
     for (unsigned c = 0; c < CLASS_TABLE; c++) {
         store_relaxed(&heap->top[c], TOP_OF_NOTHING);
@@ -77,6 +92,7 @@ static void heap_init(struct heap *heap) {
     for (unsigned i = 0; i < MAGAZINE_SIZES; i++) {
         heap->unused[i] = NULL;
     }
+    leave_home(heap);
     heap->arena_next = (char *)heap + align_up(sizeof *heap, 64);
     heap->arena_end = heap->arena_next + HEAP_ARENA_BYTES;
     heap->capacity_bytes = 0;
@@ -95,7 +111,6 @@ static struct heap *heap_new(void) {
     struct heap *heap = meta_alloc(align_up(sizeof *heap, 64) + HEAP_ARENA_BYTES, 64);
     if (heap) {
         heap->next = all_heaps;
-        heap->home_root = NO_ROOT;
         heap->shard = shard_for_heap(heaps_made++ == 0);
         all_heaps = heap;
     }
@@ -167,15 +182,6 @@ static bool obey_flush_request(struct heap *heap) {
     return flush_everything(heap);
 }
 
-/* The heap's blocks come from where this one lies. Regions stay for good, so home may be left unset. */
-static void come_home(struct heap *heap, const void *block) {
-    uintptr_t root = page_map_turned_root(page_map_turned((uintptr_t)block));
-    if (UNLIKELY(root != heap->home_root)) {
-        heap->home_root = root;
-        heap->home = page_map_region((uintptr_t)block);
-    }
-}
-
 static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
     (void)obey_flush_request(heap);
     heap->overflows = 0;
@@ -200,7 +206,7 @@ static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
         __builtin_memmove(first, first + want - got, got * sizeof *first);
     }
     void *block = first[got - 1];
-    come_home(heap, block);
+    find_home(heap, block);
     memorise(heap, first, got - 1);
     set_held(heap, class_index, got - 1);
     magazines_check(heap);
@@ -243,7 +249,7 @@ void heap_put(struct heap *heap, unsigned class_index, void *block, const char *
         }
         return;
     }
-    come_home(heap, block);
+    find_home(heap, block);
     uint32_t top = load_relaxed(place) + TOP_STEP;
     void **slot = top_slot(heap, top);
     *slot = block;

@@ -48,7 +48,7 @@ enum {
 struct heap {
     magazine_top top[CLASS_TABLE];             /* (shared) first, so that free finds it without an offset */
     uint8_t class_by_step[CLASS_STEP_MAX + 7]; /* index of the top for malloc: the tables of these names; counted: SPARE more */
-    uintptr_t home_root;                       /* of the region that the heap's blocks came from last; NO_ROOT: none yet */
+    uintptr_t home_root;                       /* of the region that the heap's first block came from; NO_ROOT: none yet */
     bitmap_word *home;                         /* that region */
     _Atomic(uint64_t) no_mark;                 /* 0: where free clears the mark of blocks that have none */
     magazine_top spare[CLASS_TABLE];           /* (shared) see above */

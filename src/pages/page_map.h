@@ -119,6 +119,11 @@ ALWAYS_INLINE bitmap_word *page_map_region(uintptr_t address) {
     return (bitmap_word *)((uintptr_t)page_map.root + distance);
 }
 
+/* What stands for the region of an address that has none: class 0 everywhere. */
+ALWAYS_INLINE bitmap_word *page_map_no_region(void) {
+    return (bitmap_word *)(uintptr_t)page_map.root;
+}
+
 /* Index into an array of the region with one element per 2^shift bytes of address. */
 ALWAYS_INLINE size_t region_index(uintptr_t address, unsigned shift) {
     uint32_t low = (uint32_t)(address << (32 - REGION_SHIFT));

@@ -72,6 +72,9 @@ static void note_regret(void) {
     size_t clean = load_relaxed(&page_counters.clean_taken_bytes);
     size_t given = purged - load_relaxed(&purged_before);
     size_t taken = clean - load_relaxed(&clean_before);
+    if ((ptrdiff_t)given < 0 || (ptrdiff_t)taken < 0) {
+        return; /* another thread has looked at later counts meanwhile */
+    }
     size_t limit = swing_limit();
     size_t owed = load_relaxed(&given_lately) + given;
     size_t regretted = owed < taken ? owed : taken;

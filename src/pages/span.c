@@ -224,7 +224,7 @@ static void cut(struct span *span, size_t size, size_t align) {
     size_t head = align_up(span->start, align) - span->start;
     size_t tail = span->size - head - size;
     enum span_state state = span->state;
-    if (state == DIRTY && is_little(tail, size)) {
+    if (state == DIRTY && align <= platform_page_size() && is_little(tail, size)) { /* larger ones may have been stretched by clean pages */
         size += tail;
         tail = 0;
     }

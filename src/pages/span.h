@@ -7,7 +7,7 @@
  *
  * States        found by                    who may do what
  *   used        table of addresses          its owner: it is a block
- *   cached      table, ring of the newest   span_take of exactly its size; counts as dirty
+ *   cached      table, ring of the newest   span_take of its size or a little less; dirty
  *   dirty       bins by size                span_take, span_resize of a neighbour, span_purge
  *   clean       bins by size                the same; it reads as zeros and costs no memory
  *   busy        nothing                     whoever purges or unmaps it

@@ -36,7 +36,8 @@ void fault_let_signals(uint64_t before);
 size_t fault_read_memory(uintptr_t from, void *to, size_t size);
 
 /* Copies words of the calling thread's stack from the address of one of its frames upwards, as far as there are frames and they can be
- * read. Never faults, whatever the address. Mostly without asking the system, which costs fifty times as much. */
+ * read. Never faults, whatever the address, unless the program has made holes in the 64 KiB where it began to run. Mostly without
+ * asking the system, which costs fifty times as much. */
 size_t fault_read_stack(uintptr_t from, uintptr_t *to, size_t words);
 
 /* A file of the system's, read from its start: descriptor or -1; bytes read, 0 at the end or on error; closing. */

@@ -10,6 +10,7 @@
 #include "base/bits.h"
 #include "platform/linux/files.h"
 #include "platform/syscall.h"
+#include "platform/tag.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -149,7 +150,8 @@ size_t fault_read_stack(uintptr_t from, uintptr_t *to, size_t words) {
     uintptr_t own = (uintptr_t)__builtin_frame_address(0);
     uintptr_t sure = from; /* the memory is there up to here */
     uintptr_t end = from + words * sizeof *to;
-    if (from >= own && from % sizeof *to == 0) {
+    /* A stack whose address has a tag is a block, and may end in the middle of a page: what lies behind it has another. */
+    if (from >= own && from % sizeof *to == 0 && tag_strip((const void *)own) == own) {
         uintptr_t first_end = first_stack_end(own);
         if (from < first_end) { /* above it there are no frames */
             sure = end = end < first_end ? end : first_end;

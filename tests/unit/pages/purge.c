@@ -299,6 +299,23 @@ static void what_is_needed_again_is_kept(void **state) {
     give(base);
 }
 
+/* A thread that was overtaken finds that others have looked at later counts than it read. */
+static void counts_that_run_backwards_change_nothing(void **state) {
+    (void)state;
+    what_is_needed_again_is_kept(state);
+    size_t purged = load_relaxed(&page_counters.purged_bytes);
+    size_t taken = load_relaxed(&page_counters.clean_taken_bytes);
+    char *block = take(4000);
+    size_t budget = purge_budget_now();
+    assert_true(budget > DIRTY_MIN);
+    store_relaxed(&page_counters.purged_bytes, purged - 1000);
+    assert_int_equal(purge_budget_now(), budget);
+    store_relaxed(&page_counters.purged_bytes, purged + 1000);
+    store_relaxed(&page_counters.clean_taken_bytes, taken - MIB);
+    assert_int_equal(purge_budget_now(), budget);
+    give(block);
+}
+
 static void a_purged_chunk_wants_no_huge_page_any_more(void **state) {
     (void)state;
     assert_true(option_set(OPTION_huge_start, 0));
@@ -326,6 +343,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(one_refusal_does_not_keep_the_others),
     cmocka_unit_test(memory_that_can_neither_go_nor_be_purged),
     cmocka_unit_test(without_a_swing_nothing_is_kept_for_it),
+    cmocka_unit_test(counts_that_run_backwards_change_nothing),
     cmocka_unit_test(what_is_needed_again_is_kept),
     cmocka_unit_test(a_purged_chunk_wants_no_huge_page_any_more),
 };

@@ -295,6 +295,29 @@ static void little_of_what_is_dirty_stays_with_the_block(void **state) {
     give(wall);
 }
 
+/* To be aligned it may have to be stretched by clean pages, which are cut off. */
+static void what_is_aligned_keeps_nothing(void **state) {
+    (void)state;
+    enum { ALIGN = 16, SIZE = 64 };
+    for (unsigned shift = 0; shift < ALIGN; shift++) {
+        char *filler = take_touched((shift + 1) * PAGE);
+        char *low = take_touched((SIZE - 4) * PAGE);
+        char *high = take_touched(SIZE * PAGE);
+        char *wall = take_touched(PAGE);
+        give(high);
+        purge_all();
+        give(low);
+        bool zeroed = false;
+        char *block = span_take(SIZE * PAGE, ALIGN * PAGE, &zeroed);
+        assert_int_equal(span_size((uintptr_t)block), SIZE * PAGE);
+        span_check();
+        give(block);
+        give(filler);
+        give(wall);
+        purge_all();
+    }
+}
+
 static void what_stays_with_a_block_can_be_cut_off_and_grown_into(void **state) {
     (void)state;
     char *block = take_touched(36 * PAGE);
@@ -546,6 +569,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_newest_does_not_come_if_it_is_much_longer),
     cmocka_unit_test(backed_pages_come_before_others),
     cmocka_unit_test(little_of_what_is_dirty_stays_with_the_block),
+    cmocka_unit_test(what_is_aligned_keeps_nothing),
     cmocka_unit_test(what_stays_with_a_block_can_be_cut_off_and_grown_into),
     cmocka_unit_test(backed_pages_are_used_with_those_beside_them),
     cmocka_unit_test(who_wants_many_zeros_gets_clean_pages),
