@@ -24,8 +24,6 @@
 #else
 #define FORGET_BESIDE_RESULT(one, two) __asm__("" : "+r"(one), "+r"(two))
 #endif
-/* And for what memory holds. */
-#define FORGET_MEMORY __asm__ volatile("" : : : "memory")
 #define EXPORT __attribute__((visibility("default")))
 /* For declarations of data on fast paths: -fvisibility concerns definitions only, and without it the address is loaded from a table. */
 #define HIDDEN __attribute__((visibility("hidden")))

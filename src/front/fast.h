@@ -34,7 +34,7 @@ ALWAYS_INLINE void *take_counted(struct heap *heap, size_t index) {
             return block;
         }
     }
-    FORGET_MEMORY; /* or the countdown would be kept in a register until here */
+    fence_against_signals(); /* or the countdown would be kept in a register until here */
     sampled_left++;
     return NULL;
 }

@@ -25,8 +25,8 @@ static int64_t draw(void) {
 
 void *sampled_take(size_t size, size_t align) {
     if (UNLIKELY(random_state == 0)) {
-        heap_count_calls(); /* this heap may be older than the rate */
-        FORGET_MEMORY;      /* a signal handler that allocates must not draw before that */
+        heap_count_calls();      /* this heap may be older than the rate */
+        fence_against_signals(); /* a handler that allocates must not draw before that */
         /* Where the thread's data lies differs between runs and threads. */
         random_state = ((uint64_t)(uintptr_t)&random_state >> 3 ^ (uint64_t)platform_thread_id() << 40) | 1;
         sampled_left = draw();

@@ -71,7 +71,7 @@ static bool counts_calls(const struct heap *heap) {
 static void find_home(struct heap *heap, const void *block) {
     if (UNLIKELY(heap->home_root == NO_ROOT)) {
         heap->home = page_map_region((uintptr_t)block);
-        FORGET_MEMORY;
+        fence_against_signals();
         heap->home_root = page_map_turned_root(page_map_turned((uintptr_t)block));
     }
 }
