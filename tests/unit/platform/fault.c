@@ -213,8 +213,11 @@ static void the_stack_is_read_from_a_frame_upwards(void **state) {
     uintptr_t first;
     for (size_t depth = 0; depth < 300 * 1024; depth += depth / 4 + 512) {
         size_t got = read_deep(depth, &first);
-        assert_true(got == WORDS || fault_read_memory(first, words, sizeof words) == 0 || depth < sizeof words);
-        assert_true(got >= 64);
+        /* Where the system is asked in vain, as under an emulator, only what is sure to be there is read: up to the end of the page, and
+         * nothing of a page that is not the reader's own. The depths near 0 are near the end of the stack. */
+        bool asked_in_vain = fault_read_memory(first, words, sizeof words) == 0;
+        assert_true(got == WORDS || asked_in_vain || depth < sizeof words);
+        assert_true(got >= 64 || (asked_in_vain && getauxval(AT_RANDOM) - first >= FIRST_STACK / 2));
     }
 }
 
