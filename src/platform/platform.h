@@ -37,6 +37,10 @@ void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_m
 /* Advises for or against huge pages in the range. A hint: no result. */
 void platform_huge_pages(void *address, size_t size, bool wanted);
 
+/* How many bytes of the range, at most PLATFORM_RESIDENT_PAGES pages, are backed by memory now. 0 also when the system does not tell. */
+enum { PLATFORM_RESIDENT_PAGES = 256 };
+size_t platform_resident(const void *address, size_t size);
+
 /* Sleeps while *word == value, until woken; may return early. */
 void platform_wait(_Atomic(uint32_t) *word, uint32_t value);
 void platform_wake_one(_Atomic(uint32_t) *word);

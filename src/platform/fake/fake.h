@@ -18,6 +18,7 @@ enum fake_call {
     FAKE_PROTECT,
     FAKE_REMAP,
     FAKE_HUGE_PAGES,
+    FAKE_RESIDENT,
     FAKE_WAIT,
     FAKE_WAKE,
     FAKE_PAUSE,
@@ -86,7 +87,8 @@ size_t fake_purged_bytes(void);
 bool fake_is_mapped(const void *address, size_t size);
 /* Bytes of all mappings that cost memory now, by 4 KiB pages, as the kernel tells. */
 size_t fake_resident_bytes(void);
-/* Whether huge pages were last asked for (1), asked against (-1) or not spoken of (0) for the mapping that holds the address. */
+/* Whether huge pages were last asked for (1), asked against (-1) or not spoken of (0) for the page at the address. Only
+ * noted: memory is backed by ordinary pages whatever was asked for. */
 int fake_huge_pages_at(const void *address);
 
 /* What was written to descriptors 1 and 2 since the last clearing, at most 8 KiB of it. */

@@ -292,14 +292,48 @@ void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_m
     return result;
 }
 
+/* Under the lock: as in the kernel, a part of a mapping that is advised otherwise becomes a mapping of its own. */
+static void advise(struct mapping *m, uintptr_t start, size_t size, int huge) {
+    if (m->huge == huge) {
+        return;
+    }
+    struct mapping old = *m;
+    unsigned place = (unsigned)(m - mappings);
+    *m = (struct mapping){start, size, old.refused, huge};
+    size_t head = start - old.start;
+    size_t tail = old.size - head - size;
+    mapped_bytes -= head + tail; /* which inserting adds again */
+    if (tail) {
+        insert(place + 1, start + size, tail, 0, old.huge);
+    }
+    if (head) {
+        insert(place, old.start, head, 0, old.huge);
+    }
+}
+
 void platform_huge_pages(void *address, size_t size, bool wanted) {
     demand_range((uintptr_t)address, size, "huge_pages: not whole pages");
     (void)fake_refuse(FAKE_HUGE_PAGES);
     fake_take();
-    struct mapping *m = holder((uintptr_t)address, size);
-    fake_demand(m != NULL, "huge_pages: the range is not mapped");
-    m->huge = wanted ? 1 : -1;
+    size_t piece;
+    for (uintptr_t start = (uintptr_t)address; size; start += piece, size -= piece) {
+        struct mapping *m = next_piece(start, size, &piece, "huge_pages: the range is not mapped");
+        advise(m, start, piece, wanted ? 1 : -1);
+    }
     fake_give();
+}
+
+size_t platform_resident(const void *address, size_t size) {
+    demand_range((uintptr_t)address, size, "resident: not whole pages");
+    fake_demand(size / fake_settings.page_size <= PLATFORM_RESIDENT_PAGES, "resident: too many pages at once");
+    if (fake_refuse(FAKE_RESIDENT)) {
+        return 0;
+    }
+    fake_take();
+    fake_demand(holder((uintptr_t)address, 1) != NULL, "resident: the range is not mapped");
+    size_t sum = each_resident((uintptr_t)address, size, 0);
+    fake_give();
+    return sum;
 }
 
 /* --- account ------------------------------------------------------------------------------------------------------------- */

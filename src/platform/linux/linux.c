@@ -131,6 +131,19 @@ void platform_huge_pages(void *address, size_t size, bool wanted) {
     (void)syscall6(SYS_madvise, (long)address, (long)size, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE, 0, 0, 0);
 }
 
+size_t platform_resident(const void *address, size_t size) {
+    unsigned char present[PLATFORM_RESIDENT_PAGES];
+    size_t page = platform_page_size();
+    if (syscall_failed(syscall6(SYS_mincore, (long)address, (long)size, (long)present, 0, 0, 0))) {
+        return 0;
+    }
+    size_t pages = 0;
+    for (size_t i = 0; i < size / page; i++) {
+        pages += present[i] & 1;
+    }
+    return pages * page;
+}
+
 void platform_wait(_Atomic(uint32_t) *word, uint32_t value) {
     (void)syscall6(SYS_futex, (long)word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, (long)value, 0, 0, 0);
 }

@@ -239,6 +239,34 @@ static void answers_as_set(void **state) {
     assert_int_equal(fake_huge_pages_at(a), 1);
 }
 
+static void a_part_may_be_advised_otherwise(void **state) {
+    (void)state;
+    char *a = platform_map(4 * PAGE, PAGE);
+    size_t mapped = fake_mapped_bytes();
+    platform_huge_pages(a, 4 * PAGE, false);
+    platform_huge_pages(a + PAGE, 2 * PAGE, true);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(fake_huge_pages_at(a + i * PAGE), i == 0 || i == 3 ? -1 : 1);
+    }
+    platform_huge_pages(a, 4 * PAGE, true);
+    assert_int_equal(fake_huge_pages_at(a + 3 * PAGE), 1);
+    assert_int_equal(fake_mapped_bytes(), mapped);
+    assert_true(platform_unmap(a, 4 * PAGE));
+    assert_int_equal(fake_mapped_bytes(), mapped - 4 * PAGE);
+}
+
+static void tells_what_is_backed(void **state) {
+    (void)state;
+    char *a = platform_map(4 * PAGE, PAGE);
+    assert_int_equal(platform_resident(a, 4 * PAGE), 0);
+    a[PAGE] = 1;
+    assert_int_equal(platform_resident(a, 4 * PAGE), PAGE);
+    fake_fail_nth(FAKE_RESIDENT, 1);
+    assert_int_equal(platform_resident(a, 4 * PAGE), 0);
+    assert_int_equal(platform_resident(a + PAGE, PAGE), PAGE);
+    assert_true(platform_unmap(a, 4 * PAGE));
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(maps_zeroed_aligned_memory),
     cmocka_unit_test(accounts_for_every_byte),
@@ -251,5 +279,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(keeps_what_was_written),
     cmocka_unit_test(reads_files_that_were_set),
     cmocka_unit_test(answers_as_set),
+    cmocka_unit_test(a_part_may_be_advised_otherwise),
+    cmocka_unit_test(tells_what_is_backed),
 };
 UNIT_MAIN(tests)

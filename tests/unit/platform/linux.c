@@ -97,6 +97,21 @@ static void purged_pages_read_as_zeros(void **state) {
     assert_true(platform_unmap(memory, 4 * page));
 }
 
+static void what_is_backed_is_told(void **state) {
+    (void)state;
+    size_t page = platform_page_size();
+    char *memory = platform_map(PLATFORM_RESIDENT_PAGES * page, page);
+    assert_non_null(memory);
+    platform_huge_pages(memory, PLATFORM_RESIDENT_PAGES * page, false);
+    assert_int_equal(platform_resident(memory, PLATFORM_RESIDENT_PAGES * page), 0);
+    memset(memory, 7, PLATFORM_RESIDENT_PAGES * page);
+    assert_int_equal(platform_resident(memory, PLATFORM_RESIDENT_PAGES * page), PLATFORM_RESIDENT_PAGES * page);
+    assert_true(platform_purge(memory + page, 2 * page));
+    assert_int_equal(platform_resident(memory, 4 * page), 2 * page);
+    assert_true(platform_unmap(memory, PLATFORM_RESIDENT_PAGES * page));
+    assert_int_equal(platform_resident(memory, page), 0);
+}
+
 /* The kernel reads for us, or says that it may not: no signal is caught. */
 static bool readable(int pipe_end, const void *address) {
     return write(pipe_end, address, 1) == 1;
@@ -404,6 +419,7 @@ int main(void) {
         cmocka_unit_test(leaves_nothing_else_mapped),
         cmocka_unit_test(refuses_what_cannot_be),
         cmocka_unit_test(purged_pages_read_as_zeros),
+        cmocka_unit_test(what_is_backed_is_told),
         cmocka_unit_test(pages_become_inaccessible_and_accessible_again),
         cmocka_unit_test(random_bits_differ),
         cmocka_unit_test(mappings_grow_shrink_and_move),
