@@ -107,7 +107,7 @@ static void explain_now(struct page *page) {
     end(page);
     begin(page);
     fmt_text(&page->out,
-             option_get(OPTION_huge_start) == HUGE_START
+             option_get(OPTION_huge_start) == HUGE_NEVER
                  ? "Huge pages are never asked for: none can make the process larger than what it uses."
                  : "Huge pages are asked for from the size of huge_start on: fewer page faults; sparse parts may cost up to 2 MiB each.");
     end(page);

@@ -8,6 +8,7 @@
 #include "config/options.h"
 #include "pages/counters.h"
 #include "pages/fence.h"
+#include "pages/huge.h"
 #include "pages/meta.h"
 #include "pages/page_map.h"
 #include "platform/lock.h"
@@ -173,7 +174,7 @@ static struct chunk *enter_new(void) {
         return NULL;
     }
     /* A heap of this size fills the chunk it asks for, so one huge page replaces 512 faults and costs at most one chunk's slack. */
-    bool huge = load_relaxed(&page_counters.used_bytes) >= option_get(OPTION_huge_start);
+    bool huge = huge_wanted(load_relaxed(&page_counters.used_bytes), CHUNK_SIZE);
     platform_huge_pages(base, CHUNK_SIZE, huge);
     bool unused;
     struct chunk *chunk = enter(base, NULL, &unused);
@@ -181,6 +182,12 @@ static struct chunk *enter_new(void) {
         fenced_unmap(base, CHUNK_SIZE);
     } else {
         chunk->huge = huge;
+        if (huge) { /* all of it is backed as soon as any of it is used */
+            run_set(&chunk->dirty, 0, CHUNK_SLICES);
+            chunk->dirty_free = CHUNK_SLICES;
+            fetch_add_relaxed(&page_counters.dirty_bytes, CHUNK_SIZE);
+            fetch_add_relaxed(&page_counters.clean_taken_bytes, CHUNK_SIZE);
+        }
         tags_allow(base, CHUNK_SIZE);
     }
     return chunk;

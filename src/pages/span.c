@@ -11,11 +11,14 @@
 #include "config/geometry.h"
 #include "config/options.h"
 #include "pages/counters.h"
+#include "pages/filled.h"
+#include "pages/huge.h"
 #include "pages/span_index.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
 
 enum {
+    HUGE_LEAD = 4,  /* large blocks are backed by huge pages from this part of huge_start on */
     STRETCHED = 16, /* dirty spans that are tried with their free neighbours */
     CACHE = 8,
     GROW_SHIFT = 3,  /* a mapping is made for this share of what is mapped already */
@@ -32,6 +35,7 @@ enum {
 static struct lock span_lock;
 static struct span *cached[CACHE]; /* oldest first */
 static unsigned cached_count;
+static bool windows_made; /* huge pages have been asked for somewhere */
 
 /* --- taking ------------------------------------------------------------------------------------------------------------------ */
 
@@ -120,11 +124,13 @@ struct found {
     size_t clean;
     uintptr_t soiled_from;
     uintptr_t soiled_to;
+    bool watch; /* its pages become backed one by one */
 };
 
 static struct found found_whole(struct span *span) {
     uintptr_t end = span->start + span->size;
-    return (struct found){span, span->state == CLEAN ? span->size : 0, span->state == CLEAN ? end : span->start, end};
+    bool clean = span->state == CLEAN;
+    return (struct found){span, clean ? span->size : 0, clean ? end : span->start, end, clean};
 }
 
 /* The dirty span that has the size together with the free spans around it and needs the fewest clean pages for that: with them. */
@@ -170,26 +176,67 @@ static struct span *place_for(uintptr_t start) {
     return below;
 }
 
-/* A fresh mapping that holds the size; NULL when refused. */
-static struct span *grow(size_t size) {
+/* A fresh mapping that holds the size, of windows that ask for huge pages if it is aligned to one; NULL when refused. */
+static struct span *grow(size_t size, size_t align) {
     size_t mapped = load_relaxed(&page_counters.span_bytes);
     size_t step = mapped >> GROW_SHIFT;
     step = step < GROW_MIN ? GROW_MIN : step > GROW_MAX ? GROW_MAX : align_down(step, UNIT_SIZE);
     step = step < size ? size : step;
-    char *start = platform_map(step, platform_page_size());
+    step = align_up(step, align);
+    char *start = platform_map(step, align);
     if (start == NULL) {
         step = size;
-        start = platform_map(step, platform_page_size());
+        start = platform_map(step, align);
     }
     if (start == NULL) {
         return NULL;
     }
-    bool huge = mapped >= option_get(OPTION_huge_start);
-    platform_huge_pages(start, step, huge);
+    platform_huge_pages(start, step, align == HUGE_WINDOW);
+    windows_made |= align == HUGE_WINDOW;
     span_count(&page_counters.span_bytes, step);
-    struct span *span = span_insert_above(place_for((uintptr_t)start), (uintptr_t)start, step, CLEAN);
+    struct span *span = span_insert_above(place_for((uintptr_t)start), (uintptr_t)start, step, align == HUGE_WINDOW ? HUGE : CLEAN);
     span_enter_free(span);
     span_remove_from_bin(span);
+    return span;
+}
+
+/* Bytes of a huge span, in no bin, up to the size; the rest goes back to its bin. */
+static void cut_windows(struct span *span, size_t bytes) {
+    if (span->size > bytes) {
+        span_enter_in_bin(span_insert_above(span, span->start + bytes, span->size - bytes, HUGE));
+        span->size = bytes;
+    }
+}
+
+/* Whole windows, each of which is backed as soon as any of it is used: what the block leaves of them is dirty. */
+static struct found find_windows(size_t size) {
+    size_t bytes = align_up(size, HUGE_WINDOW);
+    if (HARDENED_BY(HARDENED_FENCES) || !huge_wanted(page_live_bytes() * HUGE_LEAD, bytes) || !filled_trusts(bytes)) {
+        return (struct found){0};
+    }
+    struct span *span = span_fit(HUGE, bytes);
+    if (span) {
+        span_remove_from_bin(span);
+    } else {
+        span = grow(bytes, HUGE_WINDOW);
+    }
+    if (span == NULL) {
+        return (struct found){0};
+    }
+    cut_windows(span, bytes);
+    span->state = DIRTY;
+    return (struct found){span, bytes, span->start + bytes, span->start + bytes, false};
+}
+
+/* Windows that must no longer be huge. */
+static struct span *find_former_windows(size_t size) {
+    struct span *span = span_fit(HUGE, size);
+    if (span) {
+        span_remove_from_bin(span);
+        cut_windows(span, align_up(size, HUGE_WINDOW));
+        platform_huge_pages((void *)span->start, span->size, false);
+        span->state = CLEAN;
+    }
     return span;
 }
 
@@ -197,6 +244,10 @@ static struct span *grow(size_t size) {
 static struct found find_free(size_t size, bool zeros) {
     struct span *span = NULL;
     if (zeros && size >= ZEROS_MIN) {
+        struct found windows = find_windows(size);
+        if (windows.span) {
+            return windows;
+        }
         span = span_fit(CLEAN, size);
     } else {
         span = span_fit(DIRTY, size);
@@ -208,13 +259,18 @@ static struct found find_free(size_t size, bool zeros) {
             if (stretched.span) {
                 return stretched;
             }
+            struct found windows = find_windows(size);
+            if (windows.span) {
+                return windows;
+            }
             span = span_fit(CLEAN, size);
         }
     }
     if (span) {
         span_remove_from_bin(span);
     } else {
-        span = grow(size);
+        span = find_former_windows(size);
+        span = span ? span : grow(size, platform_page_size());
     }
     return span ? found_whole(span) : (struct found){0};
 }
@@ -271,6 +327,9 @@ void *span_take(size_t size, size_t align, bool *zeroed) {
         span->state = USED;
         address = (void *)span->start;
         note_soiled(span, &found);
+        if (found.watch) {
+            filled_watch(span->start, span->size);
+        }
         span_count(&page_counters.large_bytes, span->size);
         span_count(&page_counters.large_count, 1);
         if (load_relaxed(&page_counters.large_bytes) > load_relaxed(&page_counters.large_peak_bytes)) {
@@ -311,6 +370,7 @@ bool span_give(uintptr_t address) {
     lock_take(&span_lock, LOCK_SPANS);
     struct span *span = span_find_used(address);
     if (span) {
+        filled_leaves(span->start);
         if (cached_count == CACHE) {
             struct span *oldest = cached[0];
             uncache(0);
@@ -362,6 +422,7 @@ bool span_resize(uintptr_t address, size_t size) {
     lock_take(&span_lock, LOCK_SPANS);
     struct span *span = span_find_used(address);
     if (span) {
+        filled_leaves(span->start);
         size_t old = span->size;
         if (size < old) {
             done = span_have_descriptors();
@@ -390,6 +451,54 @@ static struct span *largest_dirty(unsigned skip) {
     return span;
 }
 
+/* Cuts a dirty span, in no bin, down to the part that goes back: whole windows of it, which may then be backed by huge pages again (true),
+ * or its upper end. */
+static bool cut_what_goes(struct span *span, size_t most) {
+    most = align_up(most < PTRDIFF_MAX - HUGE_WINDOW ? most : PTRDIFF_MAX - HUGE_WINDOW, PURGE_STEP);
+    if (!span_have_descriptors()) {
+        return false;
+    }
+    uintptr_t start = align_up(span->start, HUGE_WINDOW);
+    uintptr_t end = align_down(span->start + span->size, HUGE_WINDOW);
+    bool windows = start < end && filled_usually();
+    if (windows) {
+        size_t bytes = align_up(most, HUGE_WINDOW);
+        start = end - start > bytes ? end - bytes : start;
+    } else {
+        end = span->start + span->size;
+        start = span->size > most ? end - most : span->start;
+    }
+    uintptr_t old_start = span->start;
+    uintptr_t old_end = span->start + span->size;
+    span->start = start;
+    span->size = end - start;
+    if (old_start < start) {
+        span_enter_in_bin(span_insert_above(span->below, old_start, start - old_start, DIRTY));
+    }
+    if (end < old_end) {
+        span_enter_in_bin(span_insert_above(span, end, old_end - end, DIRTY));
+    }
+    return windows;
+}
+
+/* The windows that the span lies in, as far as they belong to spans, ask for huge pages no more: or the kernel would fill again what is
+ * purged of them. Whole windows, so that there are not more mappings than windows. */
+static void stop_huge(const struct span *span) {
+    uintptr_t start = align_down(span->start, HUGE_WINDOW);
+    uintptr_t end = align_up(span->start + span->size, HUGE_WINDOW);
+    const struct span *first = span;
+    while (first->start > start && span_touches(first->below, first) && first->below->state != BUSY) {
+        first = first->below;
+    }
+    const struct span *last = span;
+    while (last->start + last->size < end && span_touches(last, last->above) && last->above->state != BUSY) {
+        last = last->above;
+    }
+    start = first->start > start ? first->start : start;
+    end = last->start + last->size < end ? last->start + last->size : end;
+    platform_huge_pages((void *)start, end - start, false);
+}
+
 enum span_result span_purge(size_t most, unsigned skip) {
     lock_take(&span_lock, LOCK_SPANS);
     (void)empty_cache();
@@ -399,13 +508,12 @@ enum span_result span_purge(size_t most, unsigned skip) {
         return SPAN_NOTHING;
     }
     span_remove_from_bin(span);
-    most = align_up(most < PTRDIFF_MAX ? most : PTRDIFF_MAX - PURGE_STEP, PURGE_STEP);
-    if (span->size > most && span_have_descriptors()) {
-        size_t stays = span->size - most;
-        uintptr_t start = span->start;
-        span->start += stays;
-        span->size -= stays;
-        span_enter_in_bin(span_insert_above(span->below, start, stays, DIRTY));
+    bool windows = cut_what_goes(span, most);
+    if (windows) {
+        windows_made = true;
+        platform_huge_pages((void *)span->start, span->size, true);
+    } else if (windows_made) {
+        stop_huge(span);
     }
     span->state = BUSY;
     lock_give(&span_lock, LOCK_SPANS);
@@ -417,7 +525,7 @@ enum span_result span_purge(size_t most, unsigned skip) {
         fetch_add_relaxed(&page_counters.purged_bytes, span->size);
         fetch_add_relaxed(&page_counters.purge_calls, 1);
     }
-    span->state = purged ? CLEAN : DIRTY;
+    span->state = !purged ? DIRTY : windows ? HUGE : CLEAN;
     span_enter_free(span);
     lock_give(&span_lock, LOCK_SPANS);
     return purged ? SPAN_DONE : SPAN_REFUSED;
@@ -430,10 +538,12 @@ static bool worth_unmapping(const struct span *span) {
 
 enum span_result span_unmap(void) {
     lock_take(&span_lock, LOCK_SPANS);
-    struct span *span = span_next_smaller(CLEAN, NULL);
+    struct span *span = span_next_smaller(HUGE, NULL);
+    span = span ? span : span_next_smaller(CLEAN, NULL);
     while (span && !worth_unmapping(span)) {
         span = span_next_smaller(CLEAN, span);
     }
+    bool windows = span && span->state == HUGE;
     if (span == NULL) {
         lock_give(&span_lock, LOCK_SPANS);
         return SPAN_NOTHING;
@@ -449,12 +559,12 @@ enum span_result span_unmap(void) {
         span_count(&page_counters.span_bytes, -span->size);
         struct span *below = span->below;
         span_remove_from_order(span);
-        if (below && span_is_free(below)) { /* others may have mapped there meanwhile, and the span stood between them */
+        if (below && span_is_in_bin(below)) { /* others may have mapped there meanwhile, and the span stood between them */
             span_remove_from_bin(below);
             span_enter_free(below);
         }
     } else {
-        span->state = CLEAN;
+        span->state = windows ? HUGE : CLEAN;
         span_enter_free(span);
     }
     lock_give(&span_lock, LOCK_SPANS);

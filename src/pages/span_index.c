@@ -15,12 +15,12 @@ enum {
     BIN_WORDS = (BINS + 63) / 64,
     TRIES = 16, /* spans of a bin that are looked at for the best fit */
     FIRST_BUCKETS = 256,
-    DESCRIPTORS = 3, /* what mapping and cutting a span takes at most */
+    DESCRIPTORS = 4, /* what mapping and cutting a span takes at most */
 };
 
 static struct span *lowest;
-static struct list bins[2][BINS];
-static uint64_t bin_maps[2][BIN_WORDS]; /* which of them are not empty */
+static struct list bins[3][BINS];
+static uint64_t bin_maps[3][BIN_WORDS]; /* which of them are not empty */
 static struct span *first_buckets[FIRST_BUCKETS];
 static struct span **buckets = first_buckets;
 static size_t bucket_count = FIRST_BUCKETS;
@@ -245,15 +245,16 @@ static void check_order(void) {
     for (struct span *span = lowest; span; span = span->above) {
         CHECK(span->size != 0 && (span->above == NULL || span->above->below == span));
         CHECK(span->above == NULL || span->start + span->size <= span->above->start || span->state == BUSY);
-        CHECK(!span_touches(span, span->above) || !span_is_free(span) || span->state != span->above->state);
-        CHECK(list_contains(&span->in_bin) == span_is_free(span));
+        CHECK(!span_touches(span, span->above) || !span_is_in_bin(span) || span->state != span->above->state);
+        CHECK(list_contains(&span->in_bin) == span_is_in_bin(span));
+        CHECK(span->state != HUGE || ((span->start | span->size) & (HUGE_WINDOW - 1)) == 0);
         CHECK(span->state != USED || span_find_used(span->start) == span);
         sums[span->state] += span->size;
         used += span->state == USED;
     }
     CHECK(sums[USED] == load_relaxed(&page_counters.large_bytes) && used == load_relaxed(&page_counters.large_count));
     CHECK(sums[DIRTY] + sums[CACHED] == load_relaxed(&page_counters.large_dirty_bytes));
-    CHECK(sums[CLEAN] + sums[DIRTY] + sums[USED] + sums[CACHED] + sums[BUSY] == load_relaxed(&page_counters.span_bytes));
+    CHECK(sums[CLEAN] + sums[DIRTY] + sums[HUGE] + sums[USED] + sums[CACHED] + sums[BUSY] == load_relaxed(&page_counters.span_bytes));
 }
 
 static void check_bins(enum span_state state) {
@@ -270,4 +271,5 @@ void span_check_index(void) {
     check_order();
     check_bins(CLEAN);
     check_bins(DIRTY);
+    check_bins(HUGE);
 }

@@ -11,7 +11,7 @@
 #include "pages/counters.h"
 
 /* See span.h. */
-enum span_state { CLEAN, DIRTY, USED, CACHED, BUSY };
+enum span_state { CLEAN, DIRTY, HUGE, USED, CACHED, BUSY };
 
 struct span {
     uintptr_t start;
@@ -36,6 +36,10 @@ ALWAYS_INLINE bool span_touches(const struct span *below, const struct span *abo
     return below && above && below->start + below->size == above->start;
 }
 
+ALWAYS_INLINE bool span_is_in_bin(const struct span *span) {
+    return span_is_free(span) || span->state == HUGE;
+}
+
 /* The counters of spans are written under their lock alone, so that they need no atomic addition. */
 ALWAYS_INLINE void span_count(_Atomic(size_t) *counter, size_t n) {
     store_relaxed(counter, load_relaxed(counter) + n);
@@ -58,7 +62,7 @@ struct span *span_find_used(uintptr_t address);
 /* Doubles the table when it is full. */
 void span_widen_table(void);
 
-/* A clean or dirty span, by its size. Dirty ones are counted. */
+/* A clean, dirty or huge span, by its size. Dirty ones are counted. */
 void span_enter_in_bin(struct span *span);
 void span_remove_from_bin(struct span *span);
 /* A span that became free joins the neighbours of its state and enters its bin. */

@@ -37,6 +37,10 @@ void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_m
 /* Advises for or against huge pages in the range. A hint: no result. */
 void platform_huge_pages(void *address, size_t size, bool wanted);
 
+/* True when the system, as it is set, backs memory of this process by huge pages where that is advised. False also when it does not tell.
+ * Reads a file. */
+bool platform_huge_offered(void);
+
 /* How many bytes of the range, at most PLATFORM_RESIDENT_PAGES pages, are backed by memory now. 0 also when the system does not tell. */
 enum { PLATFORM_RESIDENT_PAGES = 256 };
 size_t platform_resident(const void *address, size_t size);

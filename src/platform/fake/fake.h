@@ -48,6 +48,7 @@ struct fake_settings {
     enum fake_threads threads; /* what platform_single_threaded() answers; by default what the C library knows */
     uint32_t process_id;
     bool secure;
+    bool huge_offered;
     bool no_loader;
     bool loaded_late;
     const char *program_path; /* NULL: not known */

@@ -323,6 +323,10 @@ void platform_huge_pages(void *address, size_t size, bool wanted) {
     fake_give();
 }
 
+bool platform_huge_offered(void) {
+    return fake_settings.huge_offered;
+}
+
 size_t platform_resident(const void *address, size_t size) {
     demand_range((uintptr_t)address, size, "resident: not whole pages");
     fake_demand(size / fake_settings.page_size <= PLATFORM_RESIDENT_PAGES, "resident: too many pages at once");

@@ -131,8 +131,27 @@ void platform_huge_pages(void *address, size_t size, bool wanted) {
     (void)syscall6(SYS_madvise, (long)address, (long)size, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE, 0, 0, 0);
 }
 
+bool platform_huge_offered(void) {
+    if (syscall6(SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0, 0, 0) != 0) {
+        return false; /* the program has said that it wants none */
+    }
+    char text[64] = ""; /* the settings that there are, the present one in brackets */
+    int file = platform_open_file("/sys/kernel/mm/transparent_hugepage/enabled");
+    if (file < 0) {
+        return false;
+    }
+    size_t got = platform_read(file, text, sizeof text - 1);
+    platform_close(file);
+    for (size_t i = 0; i < got; i++) {
+        if (text[i] == '[') {
+            return text[i + 1] == 'a' || text[i + 1] == 'm'; /* always, madvise; not never */
+        }
+    }
+    return false;
+}
+
 size_t platform_resident(const void *address, size_t size) {
-    unsigned char present[PLATFORM_RESIDENT_PAGES];
+    unsigned char present[PLATFORM_RESIDENT_PAGES] = {0};
     size_t page = platform_page_size();
     if (syscall_failed(syscall6(SYS_mincore, (long)address, (long)size, (long)present, 0, 0, 0))) {
         return 0;

@@ -303,6 +303,7 @@ static void starting_costs_one_mapping(void **state) {
 
 static void huge_pages_as_the_option_says(void **state) {
     (void)state;
+    fake_settings.huge_offered = true;
     assert_true(option_set(OPTION_huge_start, 3 * (size_t)CHUNK_SIZE));
     void *info[4 * CHUNK_UNITS];
     for (unsigned i = 0; i < COUNT(info); i++) {

@@ -318,6 +318,7 @@ static void counts_that_run_backwards_change_nothing(void **state) {
 
 static void a_purged_chunk_wants_no_huge_page_any_more(void **state) {
     (void)state;
+    fake_settings.huge_offered = true;
     assert_true(option_set(OPTION_huge_start, 0));
     void *wall = take_unit();
     while (fake_huge_pages_at(address_of(wall)) != 1) { /* the first chunks come from one mapping that asks for none */

@@ -6,6 +6,7 @@
 #include "config/geometry.h"
 #include "config/options.h"
 #include "pages/counters.h"
+#include "pages/filled.h"
 #include "unit.h"
 
 #define PAGE ((size_t)4096)
@@ -162,6 +163,14 @@ static void follows_a_model(void **state) {
 static void follows_a_model_with_pages_of_64_kib(void **state) {
     (void)state;
     follow_a_model(65536, 2000);
+}
+
+static void follows_a_model_with_huge_pages(void **state) {
+    (void)state;
+    fake_settings.huge_offered = true;
+    assert_true(option_set(OPTION_huge_start, 0));
+    follow_a_model(PAGE, 6000);
+    assert_true(filled_usually());
 }
 
 static void not_a_span(void **state) {
@@ -550,15 +559,6 @@ static void mappings_are_few_and_shrink_to_what_is_needed(void **state) {
     span_check();
 }
 
-static void huge_pages_as_the_option_says(void **state) {
-    (void)state;
-    char *first = take(2 * MIB);
-    assert_int_equal(fake_huge_pages_at(first), -1);
-    assert_true(option_set(OPTION_huge_start, MIB));
-    char *second = take(2 * MIB);
-    assert_int_equal(fake_huge_pages_at(second), 1);
-}
-
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(follows_a_model),
     cmocka_unit_test(follows_a_model_with_pages_of_64_kib),
@@ -581,6 +581,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_is_mapped_where_addresses_went_joins),
     cmocka_unit_test(many_spans),
     cmocka_unit_test(mappings_are_few_and_shrink_to_what_is_needed),
-    cmocka_unit_test(huge_pages_as_the_option_says),
+    cmocka_unit_test(follows_a_model_with_huge_pages),
 };
 UNIT_MAIN(tests)

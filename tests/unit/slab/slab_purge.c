@@ -242,6 +242,7 @@ static void follow_models_with_pages_of_64_kib(void **state) {
 /* Or the kernel would fill the holes again. */
 static void its_chunk_asks_for_no_huge_page_any_more(void **state) {
     (void)state;
+    fake_settings.huge_offered = true;
     assert_true(option_set(OPTION_huge_start, 0));
     static void *block[BLOCKS];
     struct slab *slab = sparse_slab(block);

@@ -1,0 +1,44 @@
+/*
+ * Purpose: tests of pages/huge.c: the option, the system and the limits have to agree.
+ */
+#include "pages/huge.h"
+#include "config/geometry.h"
+#include "config/options.h"
+#include "pages/limit.h"
+#include "unit.h"
+
+#define MIB ((size_t)1 << 20)
+
+static void not_below_the_size_that_the_option_says(void **state) {
+    (void)state;
+    fake_settings.huge_offered = true;
+    assert_false(huge_wanted(HUGE_START - 1, 2 * MIB));
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    assert_true(option_set(OPTION_huge_start, 0));
+    assert_true(huge_wanted(0, 2 * MIB));
+    assert_true(option_set(OPTION_huge_start, HUGE_NEVER));
+    assert_false(huge_wanted((size_t)1 << 46, 2 * MIB));
+}
+
+static void not_where_the_system_has_none(void **state) {
+    (void)state;
+    assert_false(huge_wanted(HUGE_START, 2 * MIB));
+    fake_settings.huge_offered = true; /* it was asked once */
+    assert_false(huge_wanted(HUGE_START, 2 * MIB));
+}
+
+static void not_near_a_limit(void **state) {
+    (void)state;
+    fake_settings.huge_offered = true;
+    store_relaxed(&limit_ceiling, 100 * MIB);
+    store_relaxed(&page_counters.used_bytes, 98 * MIB);
+    assert_true(huge_wanted(98 * MIB, 2 * MIB));
+    assert_false(huge_wanted(98 * MIB, 2 * MIB + 4096));
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(not_below_the_size_that_the_option_says),
+    cmocka_unit_test(not_where_the_system_has_none),
+    cmocka_unit_test(not_near_a_limit),
+};
+UNIT_MAIN(tests)

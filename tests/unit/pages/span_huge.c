@@ -1,0 +1,230 @@
+/*
+ * Purpose: tests of the huge pages of pages/span.c: windows are for programs that fill their blocks, what is left of one is dirty, whole
+ * ones are purged, and what is not whole asks for no huge page any more.
+ */
+#include "config/geometry.h"
+#include "config/options.h"
+#include "pages/counters.h"
+#include "pages/filled.h"
+#include "pages/span.h"
+#include "unit.h"
+
+#define PAGE ((size_t)4096)
+#define MIB ((size_t)1 << 20)
+
+static size_t counter(const _Atomic(size_t) *word) {
+    return load_relaxed((_Atomic(size_t) *)(uintptr_t)word);
+}
+
+static char *take(size_t size) {
+    bool zeroed = false;
+    char *block = span_take(size, PAGE, &zeroed);
+    assert_non_null(block);
+    return block;
+}
+
+static void give(char *block) {
+    assert_true(span_give((uintptr_t)block));
+}
+
+static void purge_all(void) {
+    while (span_purge(SIZE_MAX, 0) == SPAN_DONE) {
+    }
+}
+
+/* A program that has filled all blocks so far, and lives in ordinary pages. */
+static void fill_some(void) {
+    fake_settings.huge_offered = true;
+    assert_true(option_set(OPTION_huge_start, 0));
+    for (unsigned i = 0; i < 4; i++) {
+        char *block = take(MIB);
+        assert_int_equal(fake_huge_pages_at(block), -1);
+        memset(block, 1, MIB);
+        give(block);
+        purge_all();
+    }
+    assert_true(filled_usually());
+    while (span_unmap() == SPAN_DONE) {
+    }
+    assert_int_equal(counter(&page_counters.span_bytes), 0);
+}
+
+static void who_fills_blocks_gets_windows(void **state) {
+    (void)state;
+    fill_some();
+    size_t taken = counter(&page_counters.clean_taken_bytes);
+    char *block = take(5 * MIB);
+    assert_int_equal((uintptr_t)block % HUGE_WINDOW, 0);
+    for (size_t at = 0; at < 5 * MIB; at += MIB) {
+        assert_int_equal(fake_huge_pages_at(block + at), 1);
+    }
+    assert_int_equal(counter(&page_counters.clean_taken_bytes) - taken, 5 * MIB);
+    /* The rest of the third window is backed with it. */
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), MIB);
+    assert_ptr_equal(take(MIB), block + 5 * MIB);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 0);
+    span_check();
+}
+
+static void what_was_never_touched_reads_as_zeros(void **state) {
+    (void)state;
+    fill_some();
+    bool zeroed = true;
+    char *block = span_take(4 * MIB, PAGE, &zeroed);
+    assert_true(zeroed);
+    assert_int_equal(fake_huge_pages_at(block), 1);
+    assert_true(unit_all(block, 4 * MIB, 0));
+}
+
+/* Untouched blocks: they are not sampled, since huge pages would not tell, but trust comes to its end. */
+static void trust_ends(void **state) {
+    (void)state;
+    fill_some();
+    size_t windows = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        windows += fake_huge_pages_at(take(2 * MIB)) == 1;
+    }
+    assert_in_range(windows, 1, 8); /* 16 MiB */
+    span_check();
+}
+
+static void who_does_not_fill_blocks_gets_none(void **state) {
+    (void)state;
+    fake_settings.huge_offered = true;
+    assert_true(option_set(OPTION_huge_start, 0));
+    for (unsigned i = 0; i < 100; i++) {
+        char *block = take(3 * MIB);
+        block[0] = 1;
+        assert_int_equal(fake_huge_pages_at(block), -1);
+        if (i % 3 == 0) {
+            give(block);
+        }
+        if (i % 8 == 0) {
+            purge_all();
+        }
+    }
+    span_check();
+}
+
+static void not_in_a_small_heap_and_not_where_there_are_none(void **state) {
+    (void)state;
+    fill_some();
+    assert_true(option_set(OPTION_huge_start, 16 * MIB));
+    char *first = take(3 * MIB);
+    assert_int_equal(fake_huge_pages_at(first), -1);
+    (void)take(MIB); /* a quarter of it is enough */
+    assert_int_equal(fake_huge_pages_at(take(2 * MIB)), 1);
+    assert_true(option_set(OPTION_huge_start, HUGE_NEVER));
+    assert_int_equal(fake_huge_pages_at(take(2 * MIB)), -1);
+}
+
+static void whole_windows_go_back_and_stay_huge(void **state) {
+    (void)state;
+    fill_some();
+    char *block = take(8 * MIB);
+    memset(block, 1, 8 * MIB);
+    give(block);
+    assert_int_equal(span_purge(64 << 10, 0), SPAN_DONE); /* one at least */
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 6 * MIB);
+    assert_int_equal(fake_huge_pages_at(block + 6 * MIB), 1);
+    assert_int_equal(platform_resident(block + 6 * MIB, MIB), 0);
+    assert_int_equal(platform_resident(block + 5 * MIB, MIB), MIB);
+    span_check();
+    assert_int_not_equal(take(7 * MIB), block); /* no part of a clean window joins the dirty ones */
+    span_check();
+}
+
+/* Where only a part of a window is free, it asks no more, and no other one is concerned. */
+static void parts_of_windows_stop_asking(void **state) {
+    (void)state;
+    fill_some();
+    char *first = take(2 * MIB);
+    char *lower = take(MIB);
+    char *upper = take(MIB);
+    char *last = take(2 * MIB);
+    memset(first, 1, 2 * MIB);
+    memset(upper, 1, MIB);
+    assert_ptr_equal(upper, lower + MIB);
+    assert_int_equal(fake_huge_pages_at(lower), 1);
+    give(upper);
+    assert_int_equal(span_purge(SIZE_MAX, 0), SPAN_DONE);
+    assert_int_equal(fake_huge_pages_at(lower), -1);
+    assert_int_equal(fake_huge_pages_at(upper), -1);
+    assert_int_equal(fake_huge_pages_at(first), 1);
+    assert_int_equal(fake_huge_pages_at(last), 1);
+    assert_int_equal(platform_resident(upper, MIB), 0);
+    assert_int_equal(first[2 * MIB - 1], 1);
+    span_check();
+}
+
+/* Clean windows serve when nothing else is left, in ordinary pages. */
+static void windows_are_ordinary_memory_without_trust(void **state) {
+    (void)state;
+    fill_some();
+    char *block = take(8 * MIB);
+    memset(block, 1, 8 * MIB);
+    give(block);
+    purge_all();
+    assert_int_equal(fake_huge_pages_at(block), 1);
+    size_t mapped = counter(&page_counters.span_bytes);
+    assert_true(option_set(OPTION_huge_start, HUGE_NEVER));
+    char *next = take(3 * MIB);
+    assert_int_equal(counter(&page_counters.span_bytes), mapped);
+    assert_int_equal(fake_huge_pages_at(next), -1);
+    assert_int_equal(fake_huge_pages_at(next + 3 * MIB), -1); /* the rest of its second window, clean */
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 0);
+    assert_int_equal(fake_huge_pages_at(take(4 * MIB)), -1);
+    assert_int_equal(counter(&page_counters.span_bytes), mapped);
+    span_check();
+}
+
+static void windows_are_unmapped(void **state) {
+    (void)state;
+    fill_some();
+    char *block = take(8 * MIB);
+    give(block);
+    purge_all();
+    while (span_unmap() == SPAN_DONE) {
+    }
+    assert_int_equal(counter(&page_counters.span_bytes), 0);
+    block = take(2 * MIB);
+    give(block);
+    purge_all();
+    fake_fail_nth(FAKE_UNMAP, 1);
+    assert_int_equal(span_unmap(), SPAN_REFUSED);
+    span_check();
+    assert_int_equal(span_unmap(), SPAN_DONE);
+    span_check();
+}
+
+/* A mapping that is refused, with the room that its alignment takes, may be had without. */
+static void refused_windows_are_no_refused_block(void **state) {
+    (void)state;
+    fill_some();
+    fake_fail_nth(FAKE_MAP, 1);
+    char *block = take(2 * MIB);
+    assert_int_equal(fake_huge_pages_at(block), 1); /* a smaller step */
+    fake_fail_nth(FAKE_MAP, 1);
+    (void)take(2 * MIB);
+    fake_settings.mapped_max = fake_mapped_bytes() + 2 * MIB + 64 * PAGE;
+    (void)take(MIB + PAGE);
+    span_check();
+    fake_fail_nth(FAKE_PURGE, 1);
+    give(block);
+    assert_int_equal(span_purge(SIZE_MAX, 0), SPAN_REFUSED);
+    span_check();
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(who_fills_blocks_gets_windows),
+    cmocka_unit_test(what_was_never_touched_reads_as_zeros),
+    cmocka_unit_test(trust_ends),
+    cmocka_unit_test(who_does_not_fill_blocks_gets_none),
+    cmocka_unit_test(not_in_a_small_heap_and_not_where_there_are_none),
+    cmocka_unit_test(whole_windows_go_back_and_stay_huge),
+    cmocka_unit_test(parts_of_windows_stop_asking),
+    cmocka_unit_test(windows_are_ordinary_memory_without_trust),
+    cmocka_unit_test(windows_are_unmapped),
+    cmocka_unit_test(refused_windows_are_no_refused_block),
+};
+UNIT_MAIN(tests)
