@@ -18,7 +18,6 @@
 #include "platform/platform.h"
 
 enum {
-    HUGE_LEAD = 4,  /* large blocks are backed by huge pages from this part of huge_start on */
     STRETCHED = 16, /* dirty spans that are tried with their free neighbours */
     CACHE = 8,
     GROW_SHIFT = 3,  /* a mapping is made for this share of what is mapped already */
@@ -211,7 +210,7 @@ static void cut_windows(struct span *span, size_t bytes) {
 /* Whole windows, each of which is backed as soon as any of it is used: what the block leaves of them is dirty. */
 static struct found find_windows(size_t size) {
     size_t bytes = align_up(size, HUGE_WINDOW);
-    if (HARDENED_BY(HARDENED_FENCES) || !huge_wanted(page_live_bytes() * HUGE_LEAD, bytes) || !filled_trusts(bytes)) {
+    if (HARDENED_BY(HARDENED_FENCES) || !huge_wanted(page_live_bytes(), bytes) || !filled_trusts(bytes)) {
         return (struct found){0};
     }
     struct span *span = span_fit(HUGE, bytes);
@@ -327,7 +326,7 @@ void *span_take(size_t size, size_t align, bool *zeroed) {
         span->state = USED;
         address = (void *)span->start;
         note_soiled(span, &found);
-        if (found.watch) {
+        if (found.watch && !HARDENED_BY(HARDENED_FENCES) && option_get(OPTION_huge_start) != HUGE_NEVER) {
             filled_watch(span->start, span->size);
         }
         span_count(&page_counters.large_bytes, span->size);
