@@ -106,10 +106,10 @@ static void explain_now(struct page *page) {
                                             : " sets: threads on different processors seldom wait for each other.");
     end(page);
     begin(page);
-    fmt_text(&page->out,
-             option_get(OPTION_huge_start) == HUGE_NEVER
-                 ? "Huge pages are never asked for: none can make the process larger than what it uses."
-                 : "Huge pages are asked for from the size of huge_start on: fewer page faults; sparse parts may cost up to 2 MiB each.");
+    fmt_text(&page->out, option_get(OPTION_huge_start) == HUGE_NEVER
+                             ? "Huge pages are never asked for: none can make the process larger than what it uses."
+                             : "Huge pages are asked for where memory gets filled, from huge_start on: fewer page faults; free pages "
+                               "beside may be backed too.");
     end(page);
     begin(page);
     fmt_text(&page->out,
