@@ -144,8 +144,9 @@ static struct mapping fit_kept(struct mapping mapping, size_t size, size_t align
     if (mapping.size > size) {
         if (platform_unmap((char *)mapping.address + size, mapping.size - size)) {
             mapping.size = size;
-        } else if (mapping.size / 2 > size) {
-            /* It stays for a request that fits: a block of more than twice its size would be wasteful, and a sized free of it an error. */
+        } else if (mapping.size / 2 > size - platform_page_size()) {
+            /* It stays for a request that fits: a block of more than twice what was asked for, which may have been a byte of the last page,
+             * would be wasteful, and a sized free of it an error. */
             if (!keep(mapping)) {
                 unmap_or_purge(mapping);
             }

@@ -99,6 +99,19 @@ static void not_a_block(void **state) {
     assert_non_null(strstr(fake_output(), ", 100): not a block of collam"));
 }
 
+/* A kept mapping that cannot be cut does not serve whoever asks for less than half of it, though it be half in whole pages. */
+static void a_kept_mapping_is_not_too_large(void **state) {
+    (void)state;
+    fake_settings.page_size = 16384;
+    size_t align = (size_t)1 << 17;
+    fast_free(front_aligned(align, 2 * 16384), "test");
+    fake_fail_from(FAKE_UNMAP, 1);
+    char *block = front_aligned(align, 365);
+    assert_int_equal(front_usable_size_or_0(block), 16384);
+    assert_true(matches(block, align, 365));
+    assert_true(sized_matches_new(block, align, 365, "call"));
+}
+
 static void blocks_that_could_not_move_match_any_smaller_size(void **state) {
     (void)state;
     char *block = fast_malloc(30000);
@@ -120,6 +133,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(wrong_sizes),
     cmocka_unit_test(wrong_alignments),
     cmocka_unit_test(not_a_block),
+    cmocka_unit_test(a_kept_mapping_is_not_too_large),
     cmocka_unit_test(blocks_that_could_not_move_match_any_smaller_size),
 };
 UNIT_MAIN(tests)

@@ -34,12 +34,13 @@ struct plan {
     bool all_after;
     unsigned one_in; /* not 0: any call of any kind, at random */
     bool without_heap;
+    bool huge; /* huge pages are offered, and blocks are filled */
     size_t page_size;
 };
 
 static const char *const call_names[FAKE_CALLS] = {
-    [FAKE_MAP] = "map", [FAKE_UNMAP] = "unmap", [FAKE_PURGE] = "purge", [FAKE_REMAP] = "remap"};
-static const enum fake_call refusable[] = {FAKE_MAP, FAKE_UNMAP, FAKE_PURGE, FAKE_REMAP};
+    [FAKE_MAP] = "map", [FAKE_UNMAP] = "unmap", [FAKE_PURGE] = "purge", [FAKE_REMAP] = "remap", [FAKE_RESIDENT] = "resident"};
+static const enum fake_call refusable[] = {FAKE_MAP, FAKE_UNMAP, FAKE_PURGE, FAKE_REMAP, FAKE_RESIDENT /* with huge pages */};
 
 static struct plan plan;
 static struct slot slots[SLOTS];
@@ -56,7 +57,7 @@ static void complain(const char *what, int line) {
 /* The edges of a block; all of it when it is small. */
 static void mark_block(struct slot *slot, unsigned char mark) {
     slot->mark = mark;
-    size_t edge = slot->size < EDGE ? slot->size : EDGE;
+    size_t edge = slot->size < (plan.huge ? (size_t)1 << 20 : EDGE) ? slot->size : EDGE;
     memset(slot->block, mark, edge);
     memset(slot->block + slot->size - edge, mark, edge);
 }
@@ -253,6 +254,10 @@ static void run_plan(void) {
     option_set(OPTION_dirty_min, (size_t)256 << 10);
     option_set(OPTION_dirty_shift, 6);
     fake_settings.remap_moves = plan.nth % 2;
+    if (plan.huge) {
+        fake_settings.huge_offered = true;
+        option_set(OPTION_huge_start, 0);
+    }
     if (plan.one_in) {
         for (unsigned i = 0; i < COUNT(refusable); i++) {
             fake_fail_randomly(refusable[i], plan.one_in, plan.nth * 8 + i);
@@ -320,9 +325,12 @@ static double now(void) {
 }
 
 /* Every call of every kind in turn; where that would take longer than `seconds`, evenly spread ones. */
-static void refuse_each(size_t page_size, bool all_after, bool without_heap, double seconds) {
+static void refuse_each(struct plan how, double seconds) {
     unsigned long calls[FAKE_CALLS];
-    plan = (struct plan){.page_size = page_size, .without_heap = without_heap};
+    size_t page_size = how.page_size;
+    bool all_after = how.all_after;
+    plan = how;
+    plan.all_after = false;
     fake_settings.page_size = page_size;
     double each = seconds;
     for (int i = 0; i < 3; i++) {
@@ -332,7 +340,8 @@ static void refuse_each(size_t page_size, bool all_after, bool without_heap, dou
     }
     unsigned long all = 0;
     for (unsigned i = 0; i < COUNT(refusable); i++) {
-        assert_true(calls[refusable[i]] > 10); /* the sequence reaches it */
+        unsigned long least = refusable[i] != FAKE_RESIDENT ? 10 : how.huge ? 3 : 0;
+        assert_true(calls[refusable[i]] >= least); /* the sequence reaches it */
         all += calls[refusable[i]];
     }
     unsigned long stride = 1 + (unsigned long)((double)all * each / seconds);
@@ -350,34 +359,39 @@ static void refuse_each(size_t page_size, bool all_after, bool without_heap, dou
 
 static void each_call_once(void **state) {
     (void)state;
-    refuse_each(4096, false, false, 8);
+    refuse_each((struct plan){.page_size = 4096}, 8);
 }
 
 static void each_call_once_with_16_kib_pages(void **state) {
     (void)state;
-    refuse_each(16384, false, false, 3);
+    refuse_each((struct plan){.page_size = 16384}, 3);
 }
 
 static void each_call_once_with_64_kib_pages(void **state) {
     (void)state;
-    refuse_each(65536, false, false, 3);
+    refuse_each((struct plan){.page_size = 65536}, 3);
 }
 
 static void each_call_and_all_after(void **state) {
     (void)state;
-    refuse_each(4096, true, false, 3);
+    refuse_each((struct plan){.page_size = 4096, .all_after = true}, 3);
 }
 
 static void each_call_once_without_a_heap(void **state) {
     (void)state;
-    refuse_each(4096, false, true, 3);
+    refuse_each((struct plan){.page_size = 4096, .without_heap = true}, 3);
+}
+
+static void each_call_once_with_huge_pages(void **state) {
+    (void)state;
+    refuse_each((struct plan){.page_size = 4096, .huge = true}, 4);
 }
 
 static void calls_at_random(void **state) {
     (void)state;
     for (unsigned one_in = 2; one_in <= 32; one_in *= 4) {
         for (unsigned long seed = 1; seed <= 12; seed++) {
-            plan = (struct plan){.nth = seed, .one_in = one_in, .page_size = (size_t)4096 << 2 * (seed % 3)};
+            plan = (struct plan){.nth = seed, .one_in = one_in, .page_size = (size_t)4096 << 2 * (seed % 3), .huge = seed % 2};
             fake_settings.page_size = plan.page_size;
             run(NULL);
         }
@@ -390,6 +404,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(each_call_once_with_64_kib_pages),
     cmocka_unit_test(each_call_and_all_after),
     cmocka_unit_test(each_call_once_without_a_heap),
+    cmocka_unit_test(each_call_once_with_huge_pages),
     cmocka_unit_test(calls_at_random),
 };
 UNIT_MAIN(tests)
