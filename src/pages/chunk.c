@@ -155,6 +155,7 @@ static struct chunk *enter_first(void) {
     }
     struct chunk *chunk = enter(base, region, &region_used);
     if (chunk) {
+        chunk->gone = GONE_ALL;
         chunk->pinned = true;
         tags_allow(base, CHUNK_SIZE);
     }
@@ -182,6 +183,7 @@ static struct chunk *enter_new(void) {
         fenced_unmap(base, CHUNK_SIZE);
     } else {
         chunk->huge = huge;
+        chunk->gone = huge ? 0 : GONE_ALL;
         if (huge) { /* all of it is backed as soon as any of it is used */
             run_set(&chunk->dirty, 0, CHUNK_SLICES);
             chunk->dirty_free = CHUNK_SLICES;
@@ -370,12 +372,23 @@ bool chunk_take_dirty(struct chunk **result, unsigned *start, unsigned *count, b
     return found;
 }
 
-bool chunk_stop_huge(struct chunk *chunk) {
+void chunk_part_goes(struct chunk *chunk, const char *start, unsigned slices) {
     lock_take(&chunk_lock, LOCK_CHUNKS);
-    bool was = chunk->huge;
+    bool stop = chunk->huge;
     chunk->huge = false;
+    bool broken = false;
+    if (chunk->gone != GONE_ALL) {
+        chunk->gone = (uint16_t)(chunk->gone + slices);
+        broken = chunk->gone >= CHUNK_SLICES / 2;
+        chunk->gone = broken ? GONE_ALL : chunk->gone;
+    }
     lock_give(&chunk_lock, LOCK_CHUNKS);
-    return was;
+    if (stop) {
+        platform_huge_pages(chunk->base, CHUNK_SIZE, false); /* or the kernel would fill the holes again */
+    }
+    if (broken) {
+        platform_break_huge_pages((void *)(uintptr_t)start, (size_t)slices << SLICE_SHIFT);
+    }
 }
 
 void chunk_return_slices(struct chunk *chunk, unsigned start, unsigned count, bool clean) {

@@ -32,6 +32,7 @@
 #ifndef COLLAM_HARDENED_OWN_CLASSES
 #define COLLAM_HARDENED_OWN_CLASSES 60
 #endif
+enum { GONE_ALL = UINT16_MAX };
 enum { UNIT_INFO_BYTES = 64, OWN_CLASSES = COLLAM_HARDENED_OWN_CLASSES };
 
 struct chunk {
@@ -42,9 +43,10 @@ struct chunk {
     uint32_t free_units;
     uint16_t free_slices;
     uint16_t dirty_free;
-    bool pinned;  /* part of the first mapping: never unmapped */
-    bool retired; /* on its way to being unmapped: on no list */
-    bool huge;    /* asks for a huge page */
+    bool pinned;   /* part of the first mapping: never unmapped */
+    bool retired;  /* on its way to being unmapped: on no list */
+    bool huge;     /* asks for a huge page */
+    uint16_t gone; /* slices that were purged of a chunk that asked for one, or GONE_ALL if that is of no interest */
     struct run_map free;
     struct run_map dirty;
     uint8_t whose[CHUNK_UNITS]; /* 0: nobody has had the unit yet, or nobody asks */
@@ -73,8 +75,9 @@ void chunk_give_unit(void *unit_info, unsigned touched, unsigned clean);
 /* For purging: takes one dirty free run out of use (see purge.c), *whole: it is the whole chunk, which then is off every list.
  * False when nothing is dirty within one turn of the hand. */
 bool chunk_take_dirty(struct chunk **chunk, unsigned *start, unsigned *count, bool *whole);
-/* True the first time for a chunk that asks for a huge page, which it may no longer do: parts of it are about to be purged. */
-bool chunk_stop_huge(struct chunk *chunk);
+/* To be called before so many slices, from `start` on, are purged though the chunk stays: if it asks for a huge page it stops asking, and
+ * once half of the page has gone it is broken up. */
+void chunk_part_goes(struct chunk *chunk, const char *start, unsigned slices);
 /* Ends what chunk_take_dirty began: the slices are free again, purged (`clean`) or not: then the hand moves on to the next chunk. */
 void chunk_return_slices(struct chunk *chunk, unsigned start, unsigned count, bool clean);
 /* The chunk was unmapped: its descriptor may be used again. */

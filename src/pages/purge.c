@@ -114,10 +114,7 @@ static enum span_result purge_chunk(void) {
     if (whole && unmap(chunk)) {
         return SPAN_DONE;
     }
-    if (chunk_stop_huge(chunk)) {
-        /* Or the kernel would fill the holes again when it collapses the chunk in the background. */
-        platform_huge_pages(chunk->base, CHUNK_SIZE, false);
-    }
+    chunk_part_goes(chunk, chunk->base + ((size_t)start << SLICE_SHIFT), count);
     bool clean = purge_run(chunk, start, count);
     chunk_return_slices(chunk, start, count, clean);
     return clean ? SPAN_DONE : SPAN_REFUSED;

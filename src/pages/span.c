@@ -514,9 +514,13 @@ enum span_result span_purge(size_t most, unsigned skip) {
     } else if (windows_made) {
         stop_huge(span);
     }
+    bool much = windows_made && !windows && span->size >= HUGE_WINDOW / 2;
     span->state = BUSY;
     lock_give(&span_lock, LOCK_SPANS);
 
+    if (much) {
+        platform_break_huge_pages((void *)span->start, span->size);
+    }
     bool purged = platform_purge((void *)span->start, span->size);
 
     lock_take(&span_lock, LOCK_SPANS);

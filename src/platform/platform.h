@@ -37,6 +37,10 @@ void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_m
 /* Advises for or against huge pages in the range. A hint: no result. */
 void platform_huge_pages(void *address, size_t size, bool wanted);
 
+/* Breaks up the huge pages that the range has a part of. Else the system keeps what is purged of one, though it counts it no more, until it
+ * is short of memory. Costs as much as all page faults that the huge page saved. A hint: no result. */
+void platform_break_huge_pages(void *address, size_t size);
+
 /* True when the system, as it is set, backs memory of this process by huge pages where that is advised. False also when it does not tell.
  * Reads a file. */
 bool platform_huge_offered(void);

@@ -146,15 +146,14 @@ static unsigned purgeable_slices(const struct slab *slab) {
 }
 
 static size_t purge_slices(struct slab *slab, unsigned purgeable) {
-    if (purgeable && chunk_stop_huge(chunk_of_unit_info(slab))) {
-        platform_huge_pages(chunk_of_unit_info(slab)->base, CHUNK_SIZE, false); /* or the kernel would fill the holes again */
-    }
     unsigned purged = 0;
     while (purgeable) {
         unsigned start = lowest_bit(purgeable);
         unsigned count = lowest_bit(~(purgeable >> start));
         unsigned run = ((1u << count) - 1) << start;
-        if (platform_purge(slab_base(slab) + ((size_t)start << SLICE_SHIFT), (size_t)count << SLICE_SHIFT)) {
+        char *pages = slab_base(slab) + ((size_t)start << SLICE_SHIFT);
+        chunk_part_goes(chunk_of_unit_info(slab), pages, count);
+        if (platform_purge(pages, (size_t)count << SLICE_SHIFT)) {
             purged |= run;
             fetch_add_relaxed(&page_counters.purge_calls, 1);
         }

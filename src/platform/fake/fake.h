@@ -18,6 +18,7 @@ enum fake_call {
     FAKE_PROTECT,
     FAKE_REMAP,
     FAKE_HUGE_PAGES,
+    FAKE_BREAK_HUGE_PAGES,
     FAKE_RESIDENT,
     FAKE_WAIT,
     FAKE_WAKE,

@@ -323,6 +323,14 @@ void platform_huge_pages(void *address, size_t size, bool wanted) {
     fake_give();
 }
 
+void platform_break_huge_pages(void *address, size_t size) {
+    demand_range((uintptr_t)address, size, "break_huge_pages: not whole pages");
+    (void)fake_refuse(FAKE_BREAK_HUGE_PAGES);
+    fake_take();
+    fake_demand(holder((uintptr_t)address, 1) != NULL, "break_huge_pages: the range is not mapped");
+    fake_give();
+}
+
 bool platform_huge_offered(void) {
     return fake_settings.huge_offered;
 }

@@ -131,6 +131,11 @@ void platform_huge_pages(void *address, size_t size, bool wanted) {
     (void)syscall6(SYS_madvise, (long)address, (long)size, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE, 0, 0, 0);
 }
 
+void platform_break_huge_pages(void *address, size_t size) {
+    /* Marking a part of a huge page as not used lately breaks it up. */
+    (void)syscall6(SYS_madvise, (long)address, (long)size, MADV_COLD, 0, 0, 0);
+}
+
 bool platform_huge_offered(void) {
     if (syscall6(SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0, 0, 0) != 0) {
         return false; /* the program has said that it wants none */

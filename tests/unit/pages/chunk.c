@@ -312,9 +312,45 @@ static void huge_pages_as_the_option_says(void **state) {
     for (unsigned i = 0; i < COUNT(info); i += CHUNK_UNITS) {
         struct chunk *chunk = chunk_of_unit_info(info[i]);
         assert_int_equal(fake_huge_pages_at(chunk->base), i == 3 * CHUNK_UNITS ? 1 : -1);
-        assert_int_equal(chunk_stop_huge(chunk), i == 3 * CHUNK_UNITS);
-        assert_false(chunk_stop_huge(chunk));
+        unsigned long calls = fake_calls(FAKE_HUGE_PAGES);
+        chunk_part_goes(chunk, chunk->base, 1);
+        chunk_part_goes(chunk, chunk->base + UNIT_SIZE, 1);
+        assert_int_equal(fake_calls(FAKE_HUGE_PAGES) - calls, i == 3 * CHUNK_UNITS);
+        assert_int_equal(fake_huge_pages_at(chunk->base), -1);
     }
+}
+
+/* The kernel keeps what is purged of a huge page until the page is broken up, which is dear: once, when half of it has gone. */
+static void a_huge_page_is_broken_up_when_half_of_it_is_gone(void **state) {
+    (void)state;
+    fake_settings.huge_offered = true;
+    assert_true(option_set(OPTION_huge_start, 0));
+    struct chunk *ordinary = chunk_of_unit_info(chunk_take_unit(1)); /* of the first mapping */
+    struct chunk *chunk = ordinary;
+    while (chunk == ordinary) {
+        chunk = chunk_of_unit_info(chunk_take_unit(1));
+    }
+    chunk_part_goes(ordinary, ordinary->base, CHUNK_SLICES / 2);
+    chunk_part_goes(chunk, chunk->base, CHUNK_SLICES / 2 - 1);
+    assert_int_equal(fake_calls(FAKE_BREAK_HUGE_PAGES), 0);
+    chunk_part_goes(chunk, chunk->base, 1);
+    assert_int_equal(fake_calls(FAKE_BREAK_HUGE_PAGES), 1);
+    chunk_part_goes(chunk, chunk->base, CHUNK_SLICES - 1);
+    assert_int_equal(fake_calls(FAKE_BREAK_HUGE_PAGES), 1);
+}
+
+/* As soon as any of it is used all of it is backed. */
+static void free_units_of_a_huge_chunk_are_dirty(void **state) {
+    (void)state;
+    fake_settings.huge_offered = true;
+    assert_true(option_set(OPTION_huge_start, 0));
+    size_t before = counter(&page_counters.clean_taken_bytes);
+    struct chunk *first = chunk_of_unit_info(chunk_take_unit(1));
+    assert_int_equal(counter(&page_counters.dirty_bytes), 0);
+    while (chunk_of_unit_info(chunk_take_unit(1)) == first) {
+    }
+    assert_int_equal(counter(&page_counters.dirty_bytes), CHUNK_SIZE - UNIT_SIZE);
+    assert_int_equal(counter(&page_counters.clean_taken_bytes) - before, 2 * (size_t)CHUNK_SIZE);
 }
 
 static void crosses_into_other_regions(void **state) {
@@ -359,12 +395,20 @@ static void a_retired_chunk_is_not_handed_out(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(a_retired_chunk_is_not_handed_out), cmocka_unit_test(follows_a_model),
-    cmocka_unit_test(purged_slices_are_clean),           cmocka_unit_test(units_fill_a_chunk_from_below),
-    cmocka_unit_test(slices_given_back_clean_are_clean), cmocka_unit_test(a_refused_purge_keeps_it_dirty),
-    cmocka_unit_test(empty_chunks_go_and_come_back),     cmocka_unit_test(what_went_back_is_counted_once),
-    cmocka_unit_test(an_empty_clean_chunk_can_be_taken), cmocka_unit_test(refusals),
-    cmocka_unit_test(starting_costs_one_mapping),        cmocka_unit_test(huge_pages_as_the_option_says),
+    cmocka_unit_test(a_retired_chunk_is_not_handed_out),
+    cmocka_unit_test(follows_a_model),
+    cmocka_unit_test(purged_slices_are_clean),
+    cmocka_unit_test(units_fill_a_chunk_from_below),
+    cmocka_unit_test(slices_given_back_clean_are_clean),
+    cmocka_unit_test(a_refused_purge_keeps_it_dirty),
+    cmocka_unit_test(empty_chunks_go_and_come_back),
+    cmocka_unit_test(what_went_back_is_counted_once),
+    cmocka_unit_test(an_empty_clean_chunk_can_be_taken),
+    cmocka_unit_test(refusals),
+    cmocka_unit_test(starting_costs_one_mapping),
+    cmocka_unit_test(huge_pages_as_the_option_says),
+    cmocka_unit_test(a_huge_page_is_broken_up_when_half_of_it_is_gone),
+    cmocka_unit_test(free_units_of_a_huge_chunk_are_dirty),
     cmocka_unit_test(crosses_into_other_regions),
 };
 UNIT_MAIN(tests)

@@ -157,6 +157,19 @@ static void parts_of_windows_stop_asking(void **state) {
     span_check();
 }
 
+/* As chunks are, when the half of one goes at once. */
+static void windows_are_broken_up(void **state) {
+    (void)state;
+    fill_some();
+    char *block = take(3 * MIB / 2);
+    assert_ptr_equal(take(MIB / 2), block + 3 * MIB / 2);
+    give(block);
+    assert_int_equal(span_purge(MIB / 4, 0), SPAN_DONE);
+    assert_int_equal(fake_calls(FAKE_BREAK_HUGE_PAGES), 0);
+    assert_int_equal(span_purge(MIB, 0), SPAN_DONE);
+    assert_int_equal(fake_calls(FAKE_BREAK_HUGE_PAGES), 1);
+}
+
 /* Clean windows serve when nothing else is left, in ordinary pages. */
 static void windows_are_ordinary_memory_without_trust(void **state) {
     (void)state;
@@ -223,6 +236,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(not_in_a_small_heap_and_not_where_there_are_none),
     cmocka_unit_test(whole_windows_go_back_and_stay_huge),
     cmocka_unit_test(parts_of_windows_stop_asking),
+    cmocka_unit_test(windows_are_broken_up),
     cmocka_unit_test(windows_are_ordinary_memory_without_trust),
     cmocka_unit_test(windows_are_unmapped),
     cmocka_unit_test(refused_windows_are_no_refused_block),

@@ -89,6 +89,7 @@ static void purged_pages_read_as_zeros(void **state) {
     assert_non_null(memory);
     platform_huge_pages(memory, 4 * page, false);
     platform_huge_pages(memory, 4 * page, true);
+    platform_break_huge_pages(memory + page, page);
     memset(memory, 7, 4 * page);
     assert_true(platform_purge(memory + page, 2 * page));
     assert_int_equal(memory[page - 1], 7);
