@@ -4,6 +4,7 @@
  */
 #include "pages/huge.h"
 #include "base/atomic.h"
+#include "config/geometry.h"
 #include "config/options.h"
 #include "pages/limit.h"
 #include "platform/platform.h"
@@ -19,9 +20,13 @@ static COLD uint8_t ask(void) {
 }
 
 bool huge_wanted(size_t heap, size_t bytes) {
-    if (heap < option_get(OPTION_huge_start) || !limit_admits(bytes)) {
+    if (heap < option_get(OPTION_huge_start) || limit_budget(bytes) < bytes) {
         return false;
     }
     uint8_t known = load_relaxed(&offer);
     return (LIKELY(known != NOT_ASKED) ? known : ask()) == OFFERED;
+}
+
+bool huge_possible(void) {
+    return option_get(OPTION_huge_start) < HUGE_NEVER && load_relaxed(&offer) != NONE;
 }

@@ -11,4 +11,7 @@
  * meet it. */
 bool huge_wanted(size_t heap, size_t bytes);
 
+/* False when it is known already that none will ever be wanted. */
+bool huge_possible(void);
+
 #endif

@@ -326,7 +326,7 @@ void *span_take(size_t size, size_t align, bool *zeroed) {
         span->state = USED;
         address = (void *)span->start;
         note_soiled(span, &found);
-        if (found.watch && !HARDENED_BY(HARDENED_FENCES) && huge_wanted(page_live_bytes(), 0)) {
+        if (found.watch && !HARDENED_BY(HARDENED_FENCES) && huge_possible()) {
             filled_watch(span->start, span->size);
         }
         span_count(&page_counters.large_bytes, span->size);

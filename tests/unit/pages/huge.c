@@ -18,11 +18,14 @@ static void not_below_the_size_that_the_option_says(void **state) {
     assert_true(huge_wanted(0, 2 * MIB));
     assert_true(option_set(OPTION_huge_start, HUGE_NEVER));
     assert_false(huge_wanted((size_t)1 << 46, 2 * MIB));
+    assert_false(huge_possible());
 }
 
 static void not_where_the_system_has_none(void **state) {
     (void)state;
+    assert_true(huge_possible()); /* nobody has asked yet */
     assert_false(huge_wanted(HUGE_START, 2 * MIB));
+    assert_false(huge_possible());
     fake_settings.huge_offered = true; /* it was asked once */
     assert_false(huge_wanted(HUGE_START, 2 * MIB));
 }
@@ -30,10 +33,16 @@ static void not_where_the_system_has_none(void **state) {
 static void not_near_a_limit(void **state) {
     (void)state;
     fake_settings.huge_offered = true;
-    store_relaxed(&limit_ceiling, 100 * MIB);
-    store_relaxed(&page_counters.used_bytes, 98 * MIB);
-    assert_true(huge_wanted(98 * MIB, 2 * MIB));
-    assert_false(huge_wanted(98 * MIB, 2 * MIB + 4096));
+    assert_true(option_set(OPTION_soft_limit, 100 * MIB));
+    store_relaxed(&page_counters.used_bytes, 60 * MIB);
+    struct limit_reached reached;
+    assert_int_equal(limit_look(4096, &reached), LIMIT_ROOM);
+    assert_true(huge_wanted(60 * MIB, 2 * MIB));
+    store_relaxed(&page_counters.used_bytes, 100 * MIB - MIB);
+    assert_false(huge_wanted(99 * MIB, 2 * MIB));
+    store_relaxed(&limit_ceiling, 0); /* what has to be asked for again is no limit */
+    store_relaxed(&page_counters.used_bytes, 60 * MIB);
+    assert_true(huge_wanted(60 * MIB, 2 * MIB));
 }
 
 static const struct CMUnitTest tests[] = {
