@@ -297,6 +297,7 @@ void *chunk_take_unit(unsigned class_index) {
     unsigned unit = 0;
     struct chunk *chunk = HARDENED_BY(HARDENED_OWN_UNITS) ? chunk_with_own_unit(class_index, &unit) : chunk_with_unit();
     void *info = NULL;
+    bool first = chunk && chunk->huge && chunk->free_units == UINT32_MAX;
     if (chunk) {
         unit = HARDENED_BY(HARDENED_OWN_UNITS) ? unit : lowest_bit(chunk->free_units);
         size_t clean = take(chunk, unit * UNIT_SLICES, UNIT_SLICES);
@@ -304,6 +305,9 @@ void *chunk_take_unit(unsigned class_index) {
         relink(chunk);
         page_map_set_class((uintptr_t)chunk_unit_base(chunk, unit), class_index);
         info = chunk->unit_info[unit];
+        if (first) { /* under the lock: threads that touch it at once would get a huge page each, and all but one give it back */
+            (void)huge_touch(chunk_unit_base(chunk, unit), UNIT_SIZE);
+        }
     }
     lock_give(&chunk_lock, LOCK_CHUNKS);
     return info;

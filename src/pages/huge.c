@@ -19,12 +19,55 @@ static COLD uint8_t ask(void) {
     return found;
 }
 
+/* Ordinary pages for a window take a tenth to two thirds of a millisecond. */
+#define SLOW ((uint64_t)500000)
+enum { SLOW_SHARE = 50 }; /* of the time that passes may be lost by trying */
+
+static _Atomic(uint64_t) try_again_at; /* 0: now. Relaxed: a thread that sees it late tries once more, or once less */
+
+static bool slow_lately(void) {
+    uint64_t at = load_relaxed(&try_again_at);
+    if (LIKELY(at == 0)) {
+        return false;
+    }
+    if (platform_clock() < at) {
+        return true;
+    }
+    store_relaxed(&try_again_at, 0);
+    return false;
+}
+
+/* Where the memory has to be searched for, or the host of a virtual machine has to find it first, a huge page takes milliseconds. */
+static bool is_slow(char *at) {
+    uint64_t before = platform_clock();
+    *(volatile char *)at = 0;
+    uint64_t after = platform_clock();
+    if (after - before < SLOW) {
+        return false;
+    }
+    store_relaxed(&try_again_at, after + SLOW_SHARE * (after - before));
+    return true;
+}
+
+bool huge_touch(char *start, size_t size) {
+    for (size_t done = 0; done < size; done += HUGE_WINDOW) {
+        if (is_slow(start + done)) {
+            done += HUGE_WINDOW;
+            if (done < size) {
+                platform_huge_pages(start + done, size - done, false);
+            }
+            return false;
+        }
+    }
+    return true;
+}
+
 bool huge_wanted(size_t heap, size_t bytes) {
     if (heap < option_get(OPTION_huge_start) || limit_budget(bytes) < bytes) {
         return false;
     }
     uint8_t known = load_relaxed(&offer);
-    return (LIKELY(known != NOT_ASKED) ? known : ask()) == OFFERED;
+    return (LIKELY(known != NOT_ASKED) ? known : ask()) == OFFERED && !slow_lately();
 }
 
 bool huge_possible(void) {

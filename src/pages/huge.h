@@ -7,10 +7,13 @@
 
 #include "base/compiler.h"
 
-/* True when the option says so for a heap of this size, the system offers them, and no limit is so near that `bytes`, backed at once, would
- * meet it. */
+/* True when the option says so for a heap of this size, the system offers them, they were not slow just now, and no limit is so near that
+ * `bytes`, backed at once, would meet it. */
 bool huge_wanted(size_t heap, size_t bytes);
 
+/* Touches memory for which huge pages were asked, where a window begins: nobody uses it yet, and it reads as zeros or may be written to. If
+ * that takes long, who asks next gets none, and neither does the rest of the range: false. */
+bool huge_touch(char *start, size_t size);
 /* False when it is known already that none will ever be wanted. */
 bool huge_possible(void);
 

@@ -123,13 +123,14 @@ struct found {
     size_t clean;
     uintptr_t soiled_from;
     uintptr_t soiled_to;
-    bool watch; /* its pages become backed one by one */
+    bool watch;   /* its pages become backed one by one */
+    bool windows; /* it begins with a window that nobody has touched */
 };
 
 static struct found found_whole(struct span *span) {
     uintptr_t end = span->start + span->size;
     bool clean = span->state == CLEAN;
-    return (struct found){span, clean ? span->size : 0, clean ? end : span->start, end, clean};
+    return (struct found){span, clean ? span->size : 0, clean ? end : span->start, end, clean, false};
 }
 
 /* The dirty span that has the size together with the free spans around it and needs the fewest clean pages for that: with them. */
@@ -224,7 +225,7 @@ static struct found find_windows(size_t size) {
     }
     cut_windows(span, bytes);
     span->state = DIRTY;
-    return (struct found){span, bytes, span->start + bytes, span->start + bytes, false};
+    return (struct found){span, bytes, span->start + bytes, span->start + bytes, false, true};
 }
 
 /* Windows that must no longer be huge. */
@@ -322,8 +323,16 @@ void *span_take(size_t size, size_t align, bool *zeroed) {
         }
     }
     void *address = NULL;
+    size_t untouched = 0;
     if (span) {
         span->state = USED;
+        if (found.windows) { /* the last under the lock: threads that touch it at once would get a huge page each */
+            untouched = align_down(span->size - 1, HUGE_WINDOW);
+            if (!huge_touch((char *)span->start + untouched, span->size - untouched) && untouched) {
+                platform_huge_pages((void *)span->start, untouched, false);
+                untouched = 0;
+            }
+        }
         address = (void *)span->start;
         note_soiled(span, &found);
         if (found.watch && !HARDENED_BY(HARDENED_FENCES) && huge_possible()) {
@@ -341,6 +350,9 @@ void *span_take(size_t size, size_t align, bool *zeroed) {
         *zeroed = span->soiled_from == span->soiled_to;
     }
     lock_give(&span_lock, LOCK_SPANS);
+    if (untouched) {
+        (void)huge_touch(address, untouched);
+    }
     return address;
 }
 

@@ -49,6 +49,9 @@ bool platform_huge_offered(void);
 enum { PLATFORM_RESIDENT_PAGES = 256 };
 size_t platform_resident(const void *address, size_t size);
 
+/* Nanoseconds since some moment of the past. */
+uint64_t platform_clock(void);
+
 /* Sleeps while *word == value, until woken; may return early. */
 void platform_wait(_Atomic(uint32_t) *word, uint32_t value);
 void platform_wake_one(_Atomic(uint32_t) *word);

@@ -50,6 +50,8 @@ struct fake_settings {
     uint32_t process_id;
     bool secure;
     bool huge_offered;
+    uint64_t clock; /* nanoseconds, and by how many each look at it moves it on */
+    uint64_t clock_step;
     bool no_loader;
     bool loaded_late;
     const char *program_path; /* NULL: not known */

@@ -335,6 +335,11 @@ bool platform_huge_offered(void) {
     return fake_settings.huge_offered;
 }
 
+uint64_t platform_clock(void) {
+    fake_settings.clock += fake_settings.clock_step;
+    return fake_settings.clock;
+}
+
 size_t platform_resident(const void *address, size_t size) {
     demand_range((uintptr_t)address, size, "resident: not whole pages");
     fake_demand(size / fake_settings.page_size <= PLATFORM_RESIDENT_PAGES, "resident: too many pages at once");

@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
+#include <time.h>
 
 static _Atomic(size_t) page_size;
 
@@ -166,6 +167,12 @@ size_t platform_resident(const void *address, size_t size) {
         pages += present[i] & 1;
     }
     return pages * page;
+}
+
+uint64_t platform_clock(void) {
+    struct timespec now = {0};
+    (void)syscall6(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&now, 0, 0, 0, 0);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 void platform_wait(_Atomic(uint32_t) *word, uint32_t value) {

@@ -353,6 +353,22 @@ static void free_units_of_a_huge_chunk_are_dirty(void **state) {
     assert_int_equal(counter(&page_counters.clean_taken_bytes) - before, 2 * (size_t)CHUNK_SIZE);
 }
 
+/* Who takes the first unit waits for the huge page; if that takes long, the next chunks ask for none. */
+static void a_slow_huge_page_is_the_last_for_a_while(void **state) {
+    (void)state;
+    fake_settings.huge_offered = true;
+    assert_true(option_set(OPTION_huge_start, 0));
+    struct chunk *first = chunk_of_unit_info(chunk_take_unit(1));
+    fake_settings.clock_step = 1000000;
+    struct chunk *chunk[3];
+    for (unsigned i = 0; i < 3; i++) {
+        do {
+            chunk[i] = chunk_of_unit_info(chunk_take_unit(1));
+        } while (chunk[i] == (i ? chunk[i - 1] : first));
+        assert_int_equal(fake_huge_pages_at(chunk[i]->base), i == 0 ? 1 : -1);
+    }
+}
+
 static void crosses_into_other_regions(void **state) {
     (void)state;
     bool seen[2] = {false, false};
@@ -409,6 +425,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(huge_pages_as_the_option_says),
     cmocka_unit_test(a_huge_page_is_broken_up_when_half_of_it_is_gone),
     cmocka_unit_test(free_units_of_a_huge_chunk_are_dirty),
+    cmocka_unit_test(a_slow_huge_page_is_the_last_for_a_while),
     cmocka_unit_test(crosses_into_other_regions),
 };
 UNIT_MAIN(tests)

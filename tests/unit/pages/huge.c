@@ -45,7 +45,38 @@ static void not_near_a_limit(void **state) {
     assert_true(huge_wanted(60 * MIB, 2 * MIB));
 }
 
+#define MILLISECOND ((uint64_t)1000000)
+
+/* A page that takes a millisecond, and from then on none for fifty. */
+static void slow_ones_are_given_up_for_a_while(void **state) {
+    (void)state;
+    fake_settings.huge_offered = true;
+    fake_settings.clock = 7 * MILLISECOND;
+    char *memory = platform_map(8 * MIB, 2 * MIB);
+    platform_huge_pages(memory, 8 * MIB, true);
+    fake_settings.clock_step = MILLISECOND / 2 - 1;
+    assert_true(huge_touch(memory, 8 * MIB - 4096)); /* a window each */
+    assert_int_equal(platform_resident(memory + 6 * MIB, 4096), 4096);
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    assert_true(platform_purge(memory, 8 * MIB));
+    fake_settings.clock_step = MILLISECOND;
+    assert_false(huge_touch(memory, 8 * MIB));
+    fake_settings.clock_step = 0;
+    assert_int_equal(platform_resident(memory, 4096), 4096);
+    assert_int_equal(platform_resident(memory + 2 * MIB, 4096), 0);
+    assert_int_equal(fake_huge_pages_at(memory), 1);
+    assert_int_equal(fake_huge_pages_at(memory + 2 * MIB), -1);
+    assert_int_equal(fake_huge_pages_at(memory + 8 * MIB - 4096), -1);
+    assert_false(huge_wanted(HUGE_START, 2 * MIB));
+    fake_settings.clock += 50 * MILLISECOND - 1;
+    assert_false(huge_wanted(HUGE_START, 2 * MIB));
+    fake_settings.clock += 1;
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    assert_true(huge_touch(memory, 4096));
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(slow_ones_are_given_up_for_a_while),
     cmocka_unit_test(not_below_the_size_that_the_option_says),
     cmocka_unit_test(not_where_the_system_has_none),
     cmocka_unit_test(not_near_a_limit),

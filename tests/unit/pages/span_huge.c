@@ -170,6 +170,30 @@ static void windows_are_broken_up(void **state) {
     assert_int_equal(fake_calls(FAKE_BREAK_HUGE_PAGES), 1);
 }
 
+static void slow_windows_are_the_last_for_a_while(void **state) {
+    (void)state;
+    fill_some();
+    fake_settings.clock_step = 1000000;
+    char *block = take(5 * MIB);
+    assert_int_equal(fake_huge_pages_at(block + 4 * MIB), 1); /* the first that was touched: others get the rest of it */
+    assert_int_equal(fake_huge_pages_at(block), -1);
+    assert_int_equal(fake_huge_pages_at(block + 3 * MIB), -1);
+    assert_int_equal(platform_resident(block, MIB), 0);
+    assert_int_equal(fake_huge_pages_at(take(3 * MIB)), -1);
+    span_check();
+}
+
+/* Only windows of the block itself are touched: the rest may be another's. */
+static void windows_are_touched_as_they_are_taken(void **state) {
+    (void)state;
+    fill_some();
+    char *block = take(5 * MIB);
+    for (size_t at = 0; at < 6 * MIB; at += MIB) {
+        assert_int_equal(platform_resident(block + at, MIB), at % (2 * MIB) ? 0 : PAGE);
+    }
+    assert_true(unit_all(block, 5 * MIB, 0));
+}
+
 /* Clean windows serve when nothing else is left, in ordinary pages. */
 static void windows_are_ordinary_memory_without_trust(void **state) {
     (void)state;
@@ -237,6 +261,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(whole_windows_go_back_and_stay_huge),
     cmocka_unit_test(parts_of_windows_stop_asking),
     cmocka_unit_test(windows_are_broken_up),
+    cmocka_unit_test(slow_windows_are_the_last_for_a_while),
+    cmocka_unit_test(windows_are_touched_as_they_are_taken),
     cmocka_unit_test(windows_are_ordinary_memory_without_trust),
     cmocka_unit_test(windows_are_unmapped),
     cmocka_unit_test(refused_windows_are_no_refused_block),
