@@ -90,6 +90,9 @@ static void set_access(uintptr_t start, size_t size, bool usable) {
         usable ? syscall6(SYS_mprotect, (long)start, (long)size, PROT_READ | PROT_WRITE, 0, 0, 0)
                : syscall6(SYS_mmap, (long)start, (long)size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     fake_demand(!syscall_failed(result), "the system refused to change the access of a range");
+    if (usable) { /* what is resident is what was touched, however the system is set */
+        (void)syscall6(SYS_madvise, (long)start, (long)size, MADV_NOHUGEPAGE, 0, 0, 0);
+    }
 }
 
 /* The lowest free range; 0 when there is none. *place is where the table would hold it. */
