@@ -1,6 +1,7 @@
 /*
  * Purpose: 2 MiB chunks of address space and the units of 64 KiB cut from them, one for each slab.
- * Layer: pages. One lock (LOCK_CHUNKS) guards every chunk; it is held while a chunk is mapped, never while used memory goes back.
+ * Layer: pages. One lock (LOCK_CHUNKS) guards every chunk; it is held while a chunk is mapped, and first
+ * touched if it asks for a huge page, never while used memory goes back.
  *
  *   struct chunk (2304 bytes, out of line, in a metadata page of its own)
  *   +--------------------------------------------+

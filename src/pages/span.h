@@ -1,6 +1,7 @@
 /*
  * Purpose: spans: runs of whole pages of any length, cut from few large mappings, for blocks too large for a slab.
- * Layer: pages. One lock (LOCK_SPANS) guards all; it is held while memory is mapped, never while memory goes back.
+ * Layer: pages. One lock (LOCK_SPANS) guards all; it is held while memory is mapped, advised about huge pages or
+ * looked at for them (filled.h), and while the last window of a block is first touched, never while memory goes back.
  *
  *   address order ->  | used | dirty | used | clean | cached | used | clean        |   gap   | used | ...
  *                      every byte mapped for spans belongs to exactly one struct span (out of line); neighbours are linked
