@@ -251,10 +251,8 @@ static struct mapping map_fresh(size_t size, size_t align, bool zeros, size_t co
     if (wanted) {
         advise(&mapping, HUGE_FOR);
     }
-    if (wanted && copied && mapping.address) {
-        huge_back(mapping.address, copied);
-    }
-    if (size >= huge && !mapping.trusted) {
+    bool quick = !wanted || mapping.address == 0 || huge_back(mapping.address, mapping.address + (copied ? copied : huge));
+    if (size >= huge && (!mapping.trusted || !quick)) {
         advise(&mapping, HUGE_AGAINST);
     }
     fetch_add_relaxed(&page_counters.clean_taken_bytes, mapping.address ? size : 0);
@@ -385,7 +383,15 @@ static void *grow_huge(struct mapping *mapping, size_t new_size, enum huge_advic
         here = there;
         grown = huge_move(mapping->address, mapping->size, there, before);
     }
-    mapping->size = grown ? here : mapping->size;
+    if (grown == NULL) {
+        return NULL;
+    }
+    mapping->address = (uintptr_t)grown;
+    uintptr_t first = align_up(mapping->address + mapping->size, huge);
+    mapping->size = here;
+    if (first + huge <= mapping->address + here && !huge_back(first, first + huge)) {
+        advise(mapping, HUGE_AGAINST);
+    }
     return grown;
 }
 

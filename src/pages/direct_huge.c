@@ -4,6 +4,7 @@
  */
 #include "pages/direct_huge.h"
 #include "base/bits.h"
+#include "config/geometry.h"
 #include "pages/counters.h"
 #include "pages/huge.h"
 
@@ -44,11 +45,13 @@ enum huge_finding huge_look(uintptr_t address, size_t size) {
     return nearly(resident, LOOKS * part) ? HUGE_FOUND_FILLED : HUGE_FOUND_SPARSE;
 }
 
-void huge_back(uintptr_t address, size_t size) {
-    uintptr_t end = address + size;
-    for (uintptr_t at = align_up(address, huge_page_size()); at < end && end - at >= huge_page_size(); at += huge_page_size()) {
-        *(volatile char *)at = 0;
+bool huge_back(uintptr_t from, uintptr_t to) {
+    size_t huge = huge_page_size();
+    bool quick = true;
+    for (uintptr_t at = align_up(from, huge); quick && at < to && to - at >= huge; at += huge) {
+        quick = huge_touch((char *)at, HUGE_WINDOW); /* one at a time: it may not make two kinds of the mapping */
     }
+    return quick;
 }
 
 void *huge_move(uintptr_t address, size_t old_size, size_t new_size, enum huge_advice advice) {

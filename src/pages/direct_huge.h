@@ -36,8 +36,9 @@ enum huge_finding { HUGE_FOUND_SPARSE, HUGE_FOUND_FILLED };
 /* Looks at a few places of a block of at least a huge page. */
 enum huge_finding huge_look(uintptr_t address, size_t size);
 
-/* Touches each whole huge page among the first `size` bytes of a fresh mapping that asks for huge pages. */
-void huge_back(uintptr_t address, size_t size);
+/* Touches each whole huge page of the range, which asks for them and will be filled. False as soon as one took long to get: what follows
+ * had better have none. */
+bool huge_back(uintptr_t from, uintptr_t to);
 
 /* Moves a mapping that has the given advice to where it can have new_size bytes, so that huge pages stay whole. NULL when that fails. */
 void *huge_move(uintptr_t address, size_t old_size, size_t new_size, enum huge_advice advice);

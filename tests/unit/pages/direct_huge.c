@@ -335,6 +335,38 @@ static void refusals_while_growing(void **state) {
     }
 }
 
+/* Where a huge page took long to get, the block has no more of them, and neither have those that follow for a while. */
+static void slow_huge_pages_are_given_up(void **state) {
+    (void)state;
+    begin();
+    enum { MILLISECOND = 1000000 };
+    char *block = take_filled(4 * MIB);
+    give(take_filled(8 * MIB));
+    fake_settings.clock = MILLISECOND;
+    fake_settings.clock_step = 2 * MILLISECOND;
+    block = grow_with_wall(block, 8 * MIB);
+    assert_int_equal(advice(block), -1);
+    assert_int_equal(direct_size((uintptr_t)block), 8 * MIB);
+    assert_true(unit_all(block, 4 * MIB, 5));
+    fake_settings.clock_step = 0;
+    memset(block, 5, 8 * MIB);
+    block = direct_resize((uintptr_t)block, 12 * MIB);
+    assert_int_equal(advice(block), -1); /* not yet again */
+    fake_settings.clock += 1000 * MILLISECOND;
+    memset(block, 5, 12 * MIB);
+    block = direct_resize((uintptr_t)block, 16 * MIB);
+    assert_int_equal(advice(block), 1);
+    char *trusted = take(8 * MIB, false);
+    assert_int_equal(advice(trusted), 1);
+    fake_settings.clock_step = 2 * MILLISECOND;
+    assert_int_equal(advice(take(8 * MIB, false)), -1);
+    fake_settings.clock += 1000 * MILLISECOND;
+    size_t resident = fake_resident_bytes();
+    bool zeroed = false;
+    assert_int_equal(advice(direct_take_growing(9 * MIB, 8 * MIB, &zeroed)), -1);
+    assert_int_equal(fake_resident_bytes() - resident, PAGE); /* the first was one too many */
+}
+
 static void longer_pages_have_longer_huge_pages(void **state) {
     (void)state;
     fake_settings.page_size = 65536;
@@ -363,6 +395,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_kept_mapping_must_not_inflate),
     cmocka_unit_test(a_kept_mapping_tells_only_by_what_it_has_grown),
     cmocka_unit_test(refusals_while_growing),
+    cmocka_unit_test(slow_huge_pages_are_given_up),
     cmocka_unit_test(longer_pages_have_longer_huge_pages),
 };
 UNIT_MAIN(tests)
