@@ -42,8 +42,8 @@ static size_t size_to_grow_to(size_t size, size_t usable) {
 
 static void *move(void *block, size_t size, size_t usable, const char *call) {
     int before = errno;
-    void *moved =
-        size > SMALL_MAX && size > usable && !checker_present() ? front_take_growing(size) : fast_malloc(size_to_grow_to(size, usable));
+    void *moved = size > SMALL_MAX && size > usable && !checker_present() ? front_take_growing(size, usable)
+                                                                          : fast_malloc(size_to_grow_to(size, usable));
     if (UNLIKELY(moved == NULL)) {
         if (size > usable) {
             return NULL;

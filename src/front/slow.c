@@ -71,17 +71,17 @@ void *front_take_class(unsigned class_index) {
     return block;
 }
 
-static void *take_large(size_t size, size_t align, bool grown, bool *zeroed) {
-    return grown ? large_take_growing(size, zeroed) : large_take(size, align, zeroed);
+static void *take_large(size_t size, size_t align, size_t copied, bool *zeroed) {
+    return copied ? large_take_growing(size, copied, zeroed) : large_take(size, align, zeroed);
 }
 
-static void *take_large_or_reclaim(size_t size, size_t align, bool grown, bool *zeroed) {
+static void *take_large_or_reclaim(size_t size, size_t align, size_t copied, bool *zeroed) {
     if (size > (size_t)PTRDIFF_MAX) {
         return front_no_memory();
     }
     struct heap *heap = heap_of_thread();
-    void *block = take_large(size, align, grown, zeroed);
-    for (struct relief done = {0}; UNLIKELY(block == NULL); block = take_large(size, align, grown, zeroed)) {
+    void *block = take_large(size, align, copied, zeroed);
+    for (struct relief done = {0}; UNLIKELY(block == NULL); block = take_large(size, align, copied, zeroed)) {
         if (!relief(&done, size)) {
             return front_no_memory();
         }
@@ -93,12 +93,12 @@ static void *take_large_or_reclaim(size_t size, size_t align, bool grown, bool *
 }
 
 void *front_take_large(size_t size, size_t align, bool *zeroed) {
-    return take_large_or_reclaim(size, align, false, zeroed);
+    return take_large_or_reclaim(size, align, 0, zeroed);
 }
 
-void *front_take_growing(size_t size) {
+void *front_take_growing(size_t size, size_t copied) {
     bool zeroed = false;
-    void *block = take_large_or_reclaim(size, BLOCK_ALIGN, true, &zeroed);
+    void *block = take_large_or_reclaim(size, BLOCK_ALIGN, copied, &zeroed);
     if (block) {
         front_perturb_new(block, size);
     }

@@ -22,8 +22,8 @@ void *front_take_class(unsigned class_index);
 /* A large or direct block. */
 void *front_take_large(size_t size, size_t align, bool *zeroed);
 
-/* One for a block that grew. */
-void *front_take_growing(size_t size);
+/* One for a block that grew, to which so many bytes (> 0) are about to be copied. */
+void *front_take_growing(size_t size, size_t copied);
 /* malloc and its like, and free, in the hardened build (free: where blocks have canaries). */
 void *front_hardened(size_t size, size_t align);
 void front_hardened_free(void *block, const char *call);

@@ -33,8 +33,13 @@ static void *with_fence(void *block) {
     return block;
 }
 
+/* The size with its fence. */
+static size_t with_room_for_fence(size_t size) {
+    return size + fence_behind(in_pages(size));
+}
+
 static void *take_direct(size_t size, size_t align, bool *zeroed) {
-    return with_fence(direct_take(size + fence_behind(in_pages(size)), align, zeroed));
+    return with_fence(direct_take(with_room_for_fence(size), align, zeroed));
 }
 
 void *large_take(size_t size, size_t align, bool *zeroed) {
@@ -48,9 +53,9 @@ void *large_take(size_t size, size_t align, bool *zeroed) {
     return take_direct(size, align, zeroed);
 }
 
-void *large_take_growing(size_t size, bool *zeroed) {
+void *large_take_growing(size_t size, size_t copied, bool *zeroed) {
     if (size > GROWN_MAX && LIKELY(limit_lets_grow(size))) {
-        return take_direct(size, platform_page_size(), zeroed);
+        return with_fence(direct_take_growing(with_room_for_fence(size), copied, zeroed));
     }
     return large_take(size, BLOCK_ALIGN, zeroed);
 }

@@ -10,8 +10,9 @@
 /* size > 0, align a power of two. *zeroed in: zeros are wanted; out: all of it reads as zeros. NULL when out
  * of memory. */
 void *large_take(size_t size, size_t align, bool *zeroed);
-/* The same for a block that grew, and will perhaps grow on: a big one is a mapping of its own, which grows without being copied. */
-void *large_take_growing(size_t size, bool *zeroed);
+/* The same for a block that grew, and will perhaps grow on: a big one is a mapping of its own, which grows without being copied.
+ * `copied` bytes (> 0) are about to be written to it. */
+void *large_take_growing(size_t size, size_t copied, bool *zeroed);
 /* Which part of a block that has just been taken was used before, as distances from its start: all else of it reads as zeros. All that
  * can be, when it is not known. */
 void large_soiled(uintptr_t address, size_t *from, size_t *to);

@@ -34,6 +34,11 @@ bool platform_protect(void *address, size_t size, bool accessible);
  * Returns the address, or NULL with nothing changed. */
 void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_move);
 
+/* The same, growing and moving to `target`, which is a mapping of the caller's of new_size bytes that was never touched, and which is
+ * replaced. True: moved. False: the mapping is as it was, and the target is not the caller's any more: it must be neither used nor
+ * unmapped. */
+bool platform_remap_onto(void *address, size_t old_size, void *target, size_t new_size);
+
 /* Advises for or against huge pages in the range. A hint: no result. */
 void platform_huge_pages(void *address, size_t size, bool wanted);
 

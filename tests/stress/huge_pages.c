@@ -58,7 +58,6 @@ static int no_huge_page_costs_memory(void *argument) {
             free(block[i]);
     malloc_trim(0);
     require_at_most("empty", before, 4 * MIB);
-    /* direct blocks are the system's to decide about: up to large_max */
     static const size_t sizes[] = {40000, 256 << 10, 3 << 20};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         for (size_t i = 0; i < HEADS; i++) {
@@ -69,6 +68,20 @@ static int no_huge_page_costs_memory(void *argument) {
         for (size_t i = 0; i < HEADS; i++)
             free(block[i]);
     }
+    /* mappings of their own, which grow without being filled */
+    enum { TABLES = 4, TOUCHED = 100 };
+    for (size_t i = 0; i < TABLES; i++)
+        REQUIRE((block[i] = i % 2 ? malloc(40 * MIB) : calloc(1, 40 * MIB)) != NULL, "table %zu", i);
+    for (size_t size = 40 * MIB; size <= 160 * MIB; size *= 2) {
+        for (size_t i = 0; i < TABLES; i++) {
+            REQUIRE((block[i] = realloc(block[i], size)) != NULL, "table %zu of %zu MiB", i, size / MIB);
+            for (size_t place = 0; place < TOUCHED; place++)
+                block[i][size / TOUCHED * place] = 1;
+        }
+    }
+    require_at_most("tables", before, 4 * MIB + (size_t)TABLES * 3 * TOUCHED * (size_t)getpagesize());
+    for (size_t i = 0; i < TABLES; i++)
+        free(block[i]);
     /* who filled his blocks for long is trusted a little longer */
     enum { FILLED = 48, ROUNDS = 8 };
     for (size_t round = 0; round < ROUNDS; round++) {

@@ -285,14 +285,40 @@ void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_m
     } else if (!(fake_settings.remap_moves && may_move) && grow_in_place(m, new_size)) {
         result = address;
     } else if (may_move) {
+        int huge = m->huge;
         result = map(new_size, fake_settings.page_size);
         if (result) {
+            holder((uintptr_t)result, new_size)->huge = huge;
             (void)each_resident(start, old_size, (uintptr_t)result);
             unmap(start, old_size);
         }
     }
     fake_give();
     return result;
+}
+
+bool platform_remap_onto(void *address, size_t old_size, void *target, size_t new_size) {
+    uintptr_t start = (uintptr_t)address;
+    uintptr_t to = (uintptr_t)target;
+    demand_range(start, old_size, "remap_onto: not whole pages before");
+    demand_range(to, new_size, "remap_onto: not whole pages after");
+    bool refused = fake_refuse(FAKE_REMAP);
+    fake_take();
+    struct mapping *m = holder(start, old_size);
+    fake_demand(m != NULL && m->start == start && m->size == old_size, "remap_onto: the range is not one whole mapping");
+    fake_demand(holder(to, new_size) != NULL && new_size >= old_size, "remap_onto: the target is not mapped, or too small");
+    fake_demand(each_resident(to, new_size, 0) == 0, "remap_onto: the target was touched");
+    int huge = m->huge;
+    unmap(to, new_size);
+    if (!refused) {
+        set_access(to, new_size, true);
+        unsigned place = place_of(to);
+        insert(place, to, new_size, 0, huge);
+        (void)each_resident(start, old_size, to);
+        unmap(start, old_size);
+    }
+    fake_give();
+    return !refused;
 }
 
 /* Under the lock: as in the kernel, a part of a mapping that is advised otherwise becomes a mapping of its own. */

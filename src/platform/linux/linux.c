@@ -57,8 +57,8 @@ static bool unmap(void *address, size_t size) {
     return munmap(address, size) == 0;
 }
 
-static void *remap(void *address, size_t old_size, size_t new_size, int flags) {
-    void *result = mremap(address, old_size, new_size, flags);
+static void *remap(void *address, size_t old_size, size_t new_size, int flags, void *target) {
+    void *result = mremap(address, old_size, new_size, flags, target);
     return result == MAP_FAILED ? NULL : result;
 }
 #else
@@ -71,8 +71,8 @@ static bool unmap(void *address, size_t size) {
     return !syscall_failed(syscall6(SYS_munmap, (long)address, (long)size, 0, 0, 0, 0));
 }
 
-static void *remap(void *address, size_t old_size, size_t new_size, int flags) {
-    long result = syscall6(SYS_mremap, (long)address, (long)old_size, (long)new_size, flags, 0, 0);
+static void *remap(void *address, size_t old_size, size_t new_size, int flags, void *target) {
+    long result = syscall6(SYS_mremap, (long)address, (long)old_size, (long)new_size, flags, (long)target, 0);
     return syscall_failed(result) ? NULL : (void *)result;
 }
 #endif
@@ -125,7 +125,12 @@ bool platform_protect(void *address, size_t size, bool accessible) {
 }
 
 void *platform_remap(void *address, size_t old_size, size_t new_size, bool may_move) {
-    return remap(address, old_size, new_size, may_move ? MREMAP_MAYMOVE : 0);
+    return remap(address, old_size, new_size, may_move ? MREMAP_MAYMOVE : 0, NULL);
+}
+
+bool platform_remap_onto(void *address, size_t old_size, void *target, size_t new_size) {
+    /* The kernel unmaps the target before it can still refuse: after that the addresses may be another thread's. */
+    return remap(address, old_size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED, target) == target;
 }
 
 void platform_huge_pages(void *address, size_t size, bool wanted) {

@@ -106,8 +106,8 @@ static void a_span_grows_and_shrinks_in_place(void **state) {
 static void what_grew_large_is_a_mapping(void **state) {
     (void)state;
     bool zeroed = false;
-    assert_false(is_direct((uintptr_t)large_take_growing(GROWN_MAX, &zeroed)));
-    assert_true(is_direct((uintptr_t)large_take_growing(GROWN_MAX + 1, &zeroed)));
+    assert_false(is_direct((uintptr_t)large_take_growing(GROWN_MAX, 1, &zeroed)));
+    assert_true(is_direct((uintptr_t)large_take_growing(GROWN_MAX + 1, 1, &zeroed)));
 }
 
 static void a_mapping_moves_its_pages(void **state) {

@@ -71,6 +71,25 @@ static void resizes(void **state) {
     assert_ptr_not_equal(platform_remap(moved, PAGE, 2 * PAGE, true), moved);
 }
 
+static void moves_to_a_target(void **state) {
+    (void)state;
+    char *a = platform_map(2 * PAGE, PAGE);
+    memset(a, 3, 2 * PAGE);
+    platform_huge_pages(a, 2 * PAGE, true);
+    char *target = platform_map(5 * PAGE, PAGE);
+    assert_true(platform_remap_onto(a, 2 * PAGE, target, 5 * PAGE));
+    assert_false(fake_is_mapped(a, PAGE));
+    assert_true(unit_all(target, 2 * PAGE, 3));
+    assert_true(unit_all(target + 2 * PAGE, 3 * PAGE, 0));
+    assert_int_equal(fake_huge_pages_at(target + 4 * PAGE), 1);
+    fake_fail_nth(FAKE_REMAP, 1);
+    char *other = platform_map(6 * PAGE, PAGE);
+    assert_false(platform_remap_onto(target, 5 * PAGE, other, 6 * PAGE));
+    assert_false(fake_is_mapped(other, PAGE));
+    assert_true(unit_all(target, 2 * PAGE, 3));
+    assert_int_equal(fake_mapped_bytes(), 5 * PAGE);
+}
+
 static void refuses_the_calls_it_was_told_to(void **state) {
     (void)state;
     fake_fail_nth(FAKE_MAP, 2);
@@ -272,6 +291,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(accounts_for_every_byte),
     cmocka_unit_test(what_was_unmapped_comes_back_as_zeros),
     cmocka_unit_test(resizes),
+    cmocka_unit_test(moves_to_a_target),
     cmocka_unit_test(refuses_the_calls_it_was_told_to),
     cmocka_unit_test(a_refused_purge_leaves_some_contents),
     cmocka_unit_test(notices_broken_contracts),

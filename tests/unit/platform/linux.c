@@ -169,6 +169,26 @@ static void mappings_grow_shrink_and_move(void **state) {
     assert_true(platform_unmap(blocker, 3 * page));
 }
 
+static void a_mapping_moves_onto_another(void **state) {
+    (void)state;
+    size_t page = platform_page_size();
+    char *memory = platform_map(4 * page, page);
+    char *target = platform_map(16 * page, 16 * page);
+    assert_true(memory && target);
+    memset(memory, 7, 4 * page);
+    assert_true(platform_remap_onto(memory, 4 * page, target, 16 * page));
+    assert_int_equal(target[0], 7);
+    assert_int_equal(target[4 * page - 1], 7);
+    assert_true(all_zero(target + 4 * page, 12 * page));
+    assert_int_equal(platform_resident(memory, page), 0); /* gone from there */
+    assert_true(platform_unmap(target + 8 * page, page));
+    char *other = platform_map(32 * page, page);
+    assert_non_null(other);
+    assert_false(platform_remap_onto(target, 16 * page, other, 32 * page)); /* not one mapping: as it was */
+    assert_int_equal(target[4 * page - 1], 7);
+    assert_true(platform_unmap(target, 16 * page));
+}
+
 static _Atomic(uint32_t) word;
 
 static void *wake_later(void *context) {
@@ -424,6 +444,7 @@ int main(void) {
         cmocka_unit_test(pages_become_inaccessible_and_accessible_again),
         cmocka_unit_test(random_bits_differ),
         cmocka_unit_test(mappings_grow_shrink_and_move),
+        cmocka_unit_test(a_mapping_moves_onto_another),
         cmocka_unit_test(waits_until_woken),
         cmocka_unit_test(knows_processors_threads_and_itself),
         cmocka_unit_test(runs_another_program_or_returns),
