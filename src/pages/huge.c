@@ -39,13 +39,14 @@ static bool slow_lately(void) {
 
 /* Where the memory has to be searched for, or the host of a virtual machine has to find it first, a huge page takes milliseconds. */
 static bool is_slow(char *at) {
-    uint64_t before = platform_clock();
+    /* The thread's own time: another that ran meanwhile would look like a slow page. */
+    uint64_t before = platform_thread_time();
     *(volatile char *)at = 0;
-    uint64_t after = platform_clock();
-    if (after - before < SLOW) {
+    uint64_t taken = platform_thread_time() - before;
+    if (taken < SLOW) {
         return false;
     }
-    store_relaxed(&try_again_at, after + SLOW_SHARE * (after - before));
+    store_relaxed(&try_again_at, platform_clock() + SLOW_SHARE * taken);
     return true;
 }
 
@@ -63,11 +64,12 @@ bool huge_touch(char *start, size_t size) {
 }
 
 bool huge_wanted(size_t heap, size_t bytes) {
-    if (heap < option_get(OPTION_huge_start) || limit_budget(bytes) < bytes) {
+    if (heap < option_get(OPTION_huge_start)) {
         return false;
     }
     uint8_t known = load_relaxed(&offer);
-    return (LIKELY(known != NOT_ASKED) ? known : ask()) == OFFERED && !slow_lately();
+    known = LIKELY(known != NOT_ASKED) ? known : ask();
+    return known == OFFERED && !slow_lately() && limit_budget(bytes) >= bytes;
 }
 
 bool huge_possible(void) {

@@ -54,8 +54,9 @@ bool platform_huge_offered(void);
 enum { PLATFORM_RESIDENT_PAGES = 256 };
 size_t platform_resident(const void *address, size_t size);
 
-/* Nanoseconds since some moment of the past. */
+/* Nanoseconds since some moment of the past, and nanoseconds that the calling thread has run. */
 uint64_t platform_clock(void);
+uint64_t platform_thread_time(void);
 
 /* Sleeps while *word == value, until woken; may return early. */
 void platform_wait(_Atomic(uint32_t) *word, uint32_t value);

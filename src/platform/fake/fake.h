@@ -50,7 +50,7 @@ struct fake_settings {
     uint32_t process_id;
     bool secure;
     bool huge_offered;
-    uint64_t clock; /* nanoseconds, and by how many each look at it moves it on */
+    uint64_t clock; /* nanoseconds; a thread's time is the same, and each look at that moves both on */
     uint64_t clock_step;
     bool no_loader;
     bool loaded_late;

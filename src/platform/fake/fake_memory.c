@@ -365,6 +365,10 @@ bool platform_huge_offered(void) {
 }
 
 uint64_t platform_clock(void) {
+    return fake_settings.clock;
+}
+
+uint64_t platform_thread_time(void) {
     fake_settings.clock += fake_settings.clock_step;
     return fake_settings.clock;
 }

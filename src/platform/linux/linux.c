@@ -174,10 +174,18 @@ size_t platform_resident(const void *address, size_t size) {
     return pages * page;
 }
 
-uint64_t platform_clock(void) {
+static uint64_t read_clock(clockid_t which) {
     struct timespec now = {0};
-    (void)syscall6(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&now, 0, 0, 0, 0);
+    (void)syscall6(SYS_clock_gettime, which, (long)&now, 0, 0, 0, 0);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t platform_clock(void) {
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t platform_thread_time(void) {
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 void platform_wait(_Atomic(uint32_t) *word, uint32_t value) {
