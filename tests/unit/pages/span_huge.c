@@ -194,6 +194,23 @@ static void windows_are_touched_as_they_are_taken(void **state) {
     assert_true(unit_all(block, 5 * MIB, 0));
 }
 
+/* Nor need it go at once: pieces that go one by one add up. */
+static void windows_are_broken_up_by_pieces(void **state) {
+    (void)state;
+    fill_some();
+    char *block[4];
+    for (unsigned i = 0; i < COUNT(block); i++) {
+        block[i] = take(MIB / 2);
+        assert_ptr_equal(block[i], block[0] + i * (MIB / 2));
+    }
+    give(block[0]);
+    purge_all();
+    assert_int_equal(fake_calls(FAKE_BREAK_HUGE_PAGES), 0);
+    give(block[2]);
+    purge_all();
+    assert_int_equal(fake_calls(FAKE_BREAK_HUGE_PAGES), 1);
+}
+
 /* Clean windows serve when nothing else is left, in ordinary pages. */
 static void windows_are_ordinary_memory_without_trust(void **state) {
     (void)state;
@@ -293,6 +310,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(windows_are_broken_up),
     cmocka_unit_test(slow_windows_are_the_last_for_a_while),
     cmocka_unit_test(windows_are_touched_as_they_are_taken),
+    cmocka_unit_test(windows_are_broken_up_by_pieces),
     cmocka_unit_test(windows_are_ordinary_memory_without_trust),
     cmocka_unit_test(windows_are_unmapped),
     cmocka_unit_test(refused_windows_are_no_refused_block),
