@@ -209,8 +209,12 @@ static void cut_windows(struct span *span, size_t bytes) {
     }
 }
 
-/* What windows leave must fit in the least that the budget of dirty pages can be: nobody looks at it while nothing is given back. */
-static bool may_soil(size_t beyond) {
+/* A program that grows gives nothing back, so that nobody looks at the budget: then what windows leave must fit in the least that it can
+ * be. */
+static bool may_soil(size_t size, size_t beyond) {
+    if (load_relaxed(&page_counters.large_bytes) + size <= load_relaxed(&page_counters.large_peak_bytes)) {
+        return true;
+    }
     size_t share = page_live_bytes() >> option_get(OPTION_dirty_shift);
     size_t most = option_get(OPTION_dirty_min);
     return beyond == 0 || page_dirty_bytes() + beyond <= limit_budget(most > share ? most : share);
@@ -219,7 +223,7 @@ static bool may_soil(size_t beyond) {
 /* Whole windows, each of which is backed as soon as any of it is used: what the block leaves of them is dirty. */
 static struct found find_windows(size_t size) {
     size_t bytes = align_up(size, HUGE_WINDOW);
-    if (HARDENED_BY(HARDENED_FENCES) || !huge_wanted(page_live_bytes(), bytes) || !may_soil(bytes - size) || !filled_trusts(bytes)) {
+    if (HARDENED_BY(HARDENED_FENCES) || !huge_wanted(page_live_bytes(), bytes) || !may_soil(size, bytes - size) || !filled_trusts(bytes)) {
         return (struct found){0};
     }
     struct span *span = span_fit(HUGE, bytes);
