@@ -61,7 +61,7 @@ static bool look(const struct sample *sample, bool last) {
     }
     size_t most = page_live_bytes() / 8;
     most = most > TRUST_MIN ? most : TRUST_MIN;
-    trust += TRUST_FACTOR * sample->size;
+    trust += full ? TRUST_FACTOR * sample->size : 0;
     trust = !filled_usually() ? 0 : trust < most ? trust : most;
     return true;
 }
@@ -77,8 +77,7 @@ void filled_watch(uintptr_t start, size_t size) {
     if (size < SAMPLE_MIN) {
         return;
     }
-    if (patience) {
-        patience--;
+    if (patience && --patience) { /* the last chance is taken before the samples are looked at again */
         return;
     }
     if (watched_count == WATCHED) {
@@ -102,8 +101,10 @@ bool filled_trusts(size_t bytes) {
     for (unsigned i = 0; trust < bytes && i < watched_count && patience == 0;) {
         if (look(&watched[i], false)) {
             forget(i);
-        } else {
-            i++;
+        } else { /* next time another is looked at first */
+            struct sample first = watched[i];
+            forget(i);
+            watched[watched_count++] = first;
         }
     }
     if (trust < bytes) {

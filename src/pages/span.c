@@ -13,6 +13,7 @@
 #include "pages/counters.h"
 #include "pages/filled.h"
 #include "pages/huge.h"
+#include "pages/limit.h"
 #include "pages/span_index.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
@@ -208,10 +209,21 @@ static void cut_windows(struct span *span, size_t bytes) {
     }
 }
 
+/* A program that grows gives nothing back, so that nobody looks at the budget: then what windows leave must fit in the least that it can
+ * be. */
+static bool may_soil(size_t size, size_t beyond) {
+    if (load_relaxed(&page_counters.large_bytes) + size <= load_relaxed(&page_counters.large_peak_bytes)) {
+        return true;
+    }
+    size_t share = page_live_bytes() >> option_get(OPTION_dirty_shift);
+    size_t most = option_get(OPTION_dirty_min);
+    return beyond == 0 || page_dirty_bytes() + beyond <= limit_budget(most > share ? most : share);
+}
+
 /* Whole windows, each of which is backed as soon as any of it is used: what the block leaves of them is dirty. */
 static struct found find_windows(size_t size) {
     size_t bytes = align_up(size, HUGE_WINDOW);
-    if (HARDENED_BY(HARDENED_FENCES) || !huge_wanted(page_live_bytes(), bytes) || !filled_trusts(bytes)) {
+    if (HARDENED_BY(HARDENED_FENCES) || !huge_wanted(page_live_bytes(), bytes) || !may_soil(size, bytes - size) || !filled_trusts(bytes)) {
         return (struct found){0};
     }
     struct span *span = span_fit(HUGE, bytes);
@@ -510,6 +522,28 @@ static void stop_huge(const struct span *span) {
     platform_huge_pages((void *)start, end - start, false);
 }
 
+static size_t overlap(const struct span *span, uintptr_t window) {
+    uintptr_t end = span->start + span->size;
+    uintptr_t from = span->start > window ? span->start : window;
+    uintptr_t to = end < window + HUGE_WINDOW ? end : window + HUGE_WINDOW;
+    return from < to ? to - from : 0;
+}
+
+/* Whether half of the window will have gone, but not all at once, when the span has. */
+static bool half_goes(const struct span *span, uintptr_t window) {
+    size_t gone = overlap(span, window);
+    if (gone == HUGE_WINDOW) {
+        return false;
+    }
+    for (const struct span *below = span->below; below && below->start + below->size > window; below = below->below) {
+        gone += below->state == CLEAN ? overlap(below, window) : 0;
+    }
+    for (const struct span *above = span->above; above && above->start < window + HUGE_WINDOW; above = above->above) {
+        gone += above->state == CLEAN ? overlap(above, window) : 0;
+    }
+    return gone >= HUGE_WINDOW / 2;
+}
+
 enum span_result span_purge(size_t most, unsigned skip) {
     lock_take(&span_lock, LOCK_SPANS);
     (void)empty_cache();
@@ -526,12 +560,19 @@ enum span_result span_purge(size_t most, unsigned skip) {
     } else if (windows_made) {
         stop_huge(span);
     }
-    bool much = windows_made && !windows && span->size >= HUGE_WINDOW / 2;
+    uintptr_t first = align_down(span->start, HUGE_WINDOW);
+    uintptr_t last = align_down(span->start + span->size - 1, HUGE_WINDOW);
+    bool parts = windows_made && !windows;
+    bool break_first = parts && half_goes(span, first);
+    bool break_last = parts && last != first && half_goes(span, last);
     span->state = BUSY;
     lock_give(&span_lock, LOCK_SPANS);
 
-    if (much) {
-        platform_break_huge_pages((void *)span->start, span->size);
+    if (break_first) { /* one page of it is enough, and costs little where it is broken up already */
+        platform_break_huge_pages((void *)span->start, platform_page_size());
+    }
+    if (break_last) {
+        platform_break_huge_pages((void *)last, platform_page_size());
     }
     bool purged = platform_purge((void *)span->start, span->size);
 

@@ -85,6 +85,23 @@ static void blocks_that_are_not_filled_end_it(void **state) {
     assert_true(filled_trusts(4096));
 }
 
+/* Who was seen filling for long and stops: no sample that was not filled is good for more trust. */
+static void unfilled_samples_give_no_trust(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        use(MIB, 8);
+    }
+    assert_true(filled_trusts(16 * MIB));
+    size_t handed_out = 0;
+    for (unsigned i = 0; i < 400; i++) { /* untouched blocks from now on */
+        use(16 * MIB, 0);
+        while (filled_trusts(2 * MIB)) {
+            handed_out += 2 * MIB;
+        }
+    }
+    assert_int_equal(handed_out, 0);
+}
+
 static void halves_are_not_enough(void **state) {
     (void)state;
     for (unsigned i = 0; i < 1000; i++) {
@@ -159,6 +176,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(trust_is_used_up_and_comes_again),
     cmocka_unit_test(trust_has_bounds),
     cmocka_unit_test(blocks_that_are_not_filled_end_it),
+    cmocka_unit_test(unfilled_samples_give_no_trust),
     cmocka_unit_test(halves_are_not_enough),
     cmocka_unit_test(samples_that_live_are_looked_at),
     cmocka_unit_test(not_many_are_watched),

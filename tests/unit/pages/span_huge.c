@@ -194,6 +194,23 @@ static void windows_are_touched_as_they_are_taken(void **state) {
     assert_true(unit_all(block, 5 * MIB, 0));
 }
 
+/* Nor need it go at once: pieces that go one by one add up. */
+static void windows_are_broken_up_by_pieces(void **state) {
+    (void)state;
+    fill_some();
+    char *block[4];
+    for (unsigned i = 0; i < COUNT(block); i++) {
+        block[i] = take(MIB / 2);
+        assert_ptr_equal(block[i], block[0] + i * (MIB / 2));
+    }
+    give(block[0]);
+    purge_all();
+    assert_int_equal(fake_calls(FAKE_BREAK_HUGE_PAGES), 0);
+    give(block[2]);
+    purge_all();
+    assert_int_equal(fake_calls(FAKE_BREAK_HUGE_PAGES), 1);
+}
+
 /* Clean windows serve when nothing else is left, in ordinary pages. */
 static void windows_are_ordinary_memory_without_trust(void **state) {
     (void)state;
@@ -252,7 +269,37 @@ static void refused_windows_are_no_refused_block(void **state) {
     span_check();
 }
 
+/* One sparse block that lives for ever must not end the samples of all others. */
+static void a_sparse_block_that_stays_blocks_no_samples(void **state) {
+    (void)state;
+    fill_some();
+    while (fake_huge_pages_at(take(2 * MIB)) == 1) { /* use up the trust; the last stays, untouched, a sample */
+    }
+    unsigned windows = 0;
+    for (unsigned i = 0; i < 2000; i++) {
+        char *block = take(2 * MIB);
+        memset(block, 1, 2 * MIB);
+        windows += fake_huge_pages_at(block) == 1;
+        give(block);
+        purge_all();
+    }
+    assert_in_range(windows, 400, 2000);
+}
+
+/* While nothing is given back nobody purges: what windows leave stays within the least budget. */
+static void what_windows_leave_is_bounded(void **state) {
+    (void)state;
+    fill_some();
+    for (unsigned i = 0; i < 200; i++) {
+        memset(take(MIB + PAGE), 1, MIB);
+        assert_true(page_dirty_bytes() <= (DIRTY_MIN > page_live_bytes() / 16 ? DIRTY_MIN : page_live_bytes() / 16));
+    }
+    span_check();
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(what_windows_leave_is_bounded),
+    cmocka_unit_test(a_sparse_block_that_stays_blocks_no_samples),
     cmocka_unit_test(who_fills_blocks_gets_windows),
     cmocka_unit_test(what_was_never_touched_reads_as_zeros),
     cmocka_unit_test(trust_ends),
@@ -263,6 +310,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(windows_are_broken_up),
     cmocka_unit_test(slow_windows_are_the_last_for_a_while),
     cmocka_unit_test(windows_are_touched_as_they_are_taken),
+    cmocka_unit_test(windows_are_broken_up_by_pieces),
     cmocka_unit_test(windows_are_ordinary_memory_without_trust),
     cmocka_unit_test(windows_are_unmapped),
     cmocka_unit_test(refused_windows_are_no_refused_block),
