@@ -43,10 +43,11 @@ enum {
 #define HUGE_WINDOW ((size_t)CHUNK_SIZE)                                   /* what a huge page backs, in address and size */
 #define HUGE_START (HARDENED_BY(HARDENED_FENCES) ? HUGE_NEVER : (size_t)8 << 20) /* see huge_start in options.def */
 #define HUGE_NEVER (SIZE_MAX / 2)
-#define SWING_MAX ((size_t)8 << 20) /* see swing_max in options.def */
-#define SWING_SHIFT 2               /* a swing may also keep live bytes >> SWING_SHIFT */
-#define PEAK_SHARE 8                /* or what fills the gap up to the recent peak of large blocks and half of it */
-#define DIRTY_SHIFT 4               /* beyond that: live bytes >> DIRTY_SHIFT */
+#define HUGE_IS_NEVER(start) ((start) >= (size_t)1 << 47) /* no process has so much memory */
+#define SWING_MAX ((size_t)8 << 20)                       /* see swing_max in options.def */
+#define SWING_SHIFT 2                                     /* a swing may also keep live bytes >> SWING_SHIFT */
+#define PEAK_SHARE 8                                      /* or what fills the gap up to the recent peak of large blocks and half of it */
+#define DIRTY_SHIFT 4                                     /* beyond that: live bytes >> DIRTY_SHIFT */
 
 _Static_assert(2 * MAGAZINE_BYTES <= UNIT_SIZE, "a magazine never empties into two wholly free slabs");
 _Static_assert(BLOCK_ALIGN == 1 << GRANULE_SHIFT && 1 << WORD_SHIFT == 64 * BLOCK_ALIGN, "one bit per place where a block may begin");

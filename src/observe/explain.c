@@ -106,7 +106,7 @@ static void explain_now(struct page *page) {
                                             : " sets: threads on different processors seldom wait for each other.");
     end(page);
     begin(page);
-    fmt_text(&page->out, option_get(OPTION_huge_start) == HUGE_NEVER
+    fmt_text(&page->out, HUGE_IS_NEVER(option_get(OPTION_huge_start))
                              ? "Huge pages are never asked for: none can make the process larger than what it uses."
                              : "Huge pages are asked for where memory gets filled, from huge_start on: fewer page faults; free pages "
                                "beside may be backed too.");

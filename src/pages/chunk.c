@@ -175,7 +175,7 @@ static struct chunk *enter_new(void) {
         return NULL;
     }
     /* A heap of this size fills the chunk it asks for, so one huge page replaces 512 faults and costs at most one chunk's slack. */
-    bool huge = huge_wanted(load_relaxed(&page_counters.used_bytes), CHUNK_SIZE);
+    bool huge = huge_wanted(page_live_bytes(), CHUNK_SIZE);
     platform_huge_pages(base, CHUNK_SIZE, huge);
     bool unused;
     struct chunk *chunk = enter(base, NULL, &unused);

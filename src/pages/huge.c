@@ -14,7 +14,7 @@ enum offer { NOT_ASKED, NONE, OFFERED };
 static _Atomic(uint8_t) offer; /* relaxed: whoever asks finds out the same */
 
 static COLD uint8_t ask(void) {
-    uint8_t found = platform_huge_offered() ? OFFERED : NONE;
+    uint8_t found = platform_huge_offered(HUGE_WINDOW) ? OFFERED : NONE;
     store_relaxed(&offer, found);
     return found;
 }
@@ -73,5 +73,5 @@ bool huge_wanted(size_t heap, size_t bytes) {
 }
 
 bool huge_possible(void) {
-    return option_get(OPTION_huge_start) < HUGE_NEVER && load_relaxed(&offer) != NONE;
+    return !HUGE_IS_NEVER(option_get(OPTION_huge_start)) && load_relaxed(&offer) != NONE;
 }

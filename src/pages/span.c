@@ -64,7 +64,8 @@ static bool empty_cache(void) {
 /*
  * What little a dirty span has beyond a block of the size stays with the block. It is no good to others, and without it the next block of
  * about this size that comes here could not begin where this one did, on a page that is backed. What is clean is always cut off, so that a
- * block never makes the heap larger by more than was asked for; and all is, where a fence is to stand close behind the block.
+ * block never makes the heap larger by more than was asked for (of a window all is backed, and so counts as dirty); and all is, where a
+ * fence is to stand close behind the block.
  */
 static bool is_little(size_t beyond, size_t size) {
     return beyond <= (HARDENED_BY(HARDENED_FENCES) ? 0 : size >> SPARE_SHIFT);

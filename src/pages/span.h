@@ -11,10 +11,11 @@
  *   cached      table, ring of the newest   span_take of its size or a little less; dirty
  *   dirty       bins by size                span_take, span_resize of a neighbour, span_purge
  *   clean       bins by size                the same; it reads as zeros and costs no memory
- *   busy        nothing                     whoever purges or unmaps it
+ *   huge        bins by size                span_take of a program that fills its blocks: clean, in whole windows (HUGE_WINDOW) that ask
+ * for huge pages; what is left of one that was taken is dirty busy        nothing                     whoever purges or unmaps it
  *
- * Invariants (span_check): spans are in address order and do not overlap; no two neighbours that touch are both dirty or both clean; a
- * span is in the bin of its size iff it is dirty or clean, in the table iff it is used or cached; the counters are their sums.
+ * Invariants (span_check): spans are in address order and do not overlap; no two neighbours that touch are both dirty, both clean or both
+ * huge; a span is in the bin of its size iff it is one of these, in the table iff it is used or cached; the counters are their sums.
  */
 #ifndef COLLAM_PAGES_SPAN_H
 #define COLLAM_PAGES_SPAN_H

@@ -46,9 +46,9 @@ void platform_huge_pages(void *address, size_t size, bool wanted);
  * is short of memory. Costs as much as all page faults that the huge page saved. A hint: no result. */
 void platform_break_huge_pages(void *address, size_t size);
 
-/* True when the system, as it is set, backs memory of this process by huge pages where that is advised. False also when it does not tell.
- * Reads a file. */
-bool platform_huge_offered(void);
+/* True when the system, as it is set, backs memory of this process by huge pages of the size where that is advised. False also when it does
+ * not tell. Reads files. */
+bool platform_huge_offered(size_t size);
 
 /* How many bytes of the range, at most PLATFORM_RESIDENT_PAGES pages, are backed by memory now. 0 also when the system does not tell. */
 enum { PLATFORM_RESIDENT_PAGES = 256 };

@@ -360,8 +360,8 @@ void platform_break_huge_pages(void *address, size_t size) {
     fake_give();
 }
 
-bool platform_huge_offered(void) {
-    return fake_settings.huge_offered;
+bool platform_huge_offered(size_t size) {
+    return fake_settings.huge_offered && size == (size_t)fake_settings.page_size / 8 * fake_settings.page_size;
 }
 
 uint64_t platform_clock(void) {

@@ -142,23 +142,34 @@ void platform_break_huge_pages(void *address, size_t size) {
     (void)syscall6(SYS_madvise, (long)address, (long)size, MADV_COLD, 0, 0, 0);
 }
 
-bool platform_huge_offered(void) {
+/* What the system tells of huge pages in the file, "" when it does not. */
+static void read_about_huge_pages(const char *path, char *text, size_t capacity) {
+    int file = platform_open_file(path);
+    size_t got = 0;
+    if (file >= 0) {
+        got = platform_read(file, text, capacity - 1);
+        platform_close(file);
+    }
+    text[got] = '\0';
+}
+
+bool platform_huge_offered(size_t size) {
     if (syscall6(SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0, 0, 0) != 0) {
         return false; /* the program has said that it wants none */
     }
-    char text[64] = ""; /* the settings that there are, the present one in brackets */
-    int file = platform_open_file("/sys/kernel/mm/transparent_hugepage/enabled");
-    if (file < 0) {
-        return false;
+    char text[64];
+    read_about_huge_pages("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", text, sizeof text);
+    size_t offered = 0;
+    for (const char *digit = text; *digit >= '0' && *digit <= '9'; digit++) {
+        offered = 10 * offered + (size_t)(*digit - '0');
     }
-    size_t got = platform_read(file, text, sizeof text - 1);
-    platform_close(file);
-    for (size_t i = 0; i < got; i++) {
-        if (text[i] == '[') {
-            return text[i + 1] == 'a' || text[i + 1] == 'm'; /* always, madvise; not never */
-        }
+    /* Then the settings that there are, the present one in brackets: always, madvise, never. */
+    read_about_huge_pages("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
+    const char *set = text;
+    while (*set && *set != '[') {
+        set++;
     }
-    return false;
+    return offered == size && *set && (set[1] == 'a' || set[1] == 'm');
 }
 
 size_t platform_resident(const void *address, size_t size) {
