@@ -41,7 +41,7 @@ enum {
 #define CANARY_BYTES (HARDENED_BY(HARDENED_CANARY) ? sizeof(uint64_t) : 0) /* of each block of a slab, at its end */
 #define DIRTY_MIN ((size_t)4 << 20)                                        /* free pages that may stay dirty however small the heap is */
 #define HUGE_WINDOW ((size_t)CHUNK_SIZE)                                   /* what a huge page backs, in address and size */
-#define HUGE_START (HARDENED_BY(HARDENED_FENCES) ? HUGE_NEVER : (size_t)8 << 20) /* see huge_start in options.def */
+#define HUGE_START (HARDENED_BY(HARDENED_FENCES) ? HUGE_NEVER : (size_t)4 << 20) /* see huge_start in options.def */
 #define HUGE_NEVER (SIZE_MAX / 2)
 #define HUGE_IS_NEVER(start) ((start) >= (size_t)1 << 47) /* no process has so much memory */
 #define SWING_MAX ((size_t)8 << 20)                       /* see swing_max in options.def */
