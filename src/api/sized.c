@@ -23,10 +23,12 @@ static size_t fresh_size(size_t align, size_t size) {
     return align_up(size ? size : 1, platform_page_size());
 }
 
-/* True when a request of that size, or pvalloc's of it, would get such a block. */
+/* True when a request of that size, or pvalloc's of it, would get such a block. A guarded one has just the whole pages that pvalloc asks
+ * for, which need not be the size of any class. */
 static bool might_get(size_t align, size_t size, size_t usable) {
+    size_t whole_pages = align_up(size ? size : 1, align);
     return fresh_size(align, size) == usable ||
-           (align == platform_page_size() && fresh_size(align, align_up(size ? size : 1, align)) == usable);
+           (align == platform_page_size() && (usable == whole_pages || fresh_size(align, whole_pages) == usable));
 }
 
 /* Reports and returns false unless the block exists, is aligned, and `fits` says yes. */

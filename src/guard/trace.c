@@ -233,7 +233,7 @@ void trace_print(const char *title, const struct trace *trace, uintptr_t code) {
         print_frame(code, module_of(code));
     }
     const struct module *own = module_of((uintptr_t)trace_print);
-    bool own_library = own != NULL && own != &modules[0]; /* the first one is the program, in which collam may be linked */
+    bool own_library = own != NULL && own != module_of(fault_program_code()); /* collam may be linked into the program */
     unsigned frames = 0;
     for (uint32_t i = 0; i < trace->count && frames < FRAMES_MAX; i++) {
         uintptr_t address = trace->words[i];

@@ -40,6 +40,9 @@ size_t fault_read_memory(uintptr_t from, void *to, size_t size);
  * asking the system, which costs fifty times as much. */
 size_t fault_read_stack(uintptr_t from, uintptr_t *to, size_t words);
 
+/* An address in the code of the program itself, wherever its mapping stands among those of the libraries. */
+uintptr_t fault_program_code(void);
+
 /* A file of the system's, read from its start: descriptor or -1; bytes read, 0 at the end or on error; closing. */
 int fault_open_file(const char *path);
 size_t fault_read_file(int descriptor, char *to, size_t size);

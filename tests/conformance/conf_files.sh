@@ -2,6 +2,7 @@
 # The statistics file is made safely: fresh ones private, own ones emptied, links, pipes and others' files refused.
 #   conf_files.sh LIBRARY
 set -euo pipefail
+export LC_ALL=C # perl has a word to say about a locale that is not installed here
 library=$1
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

@@ -3,6 +3,7 @@
 # and the program goes on.
 #   conf_hardened.sh LIBRARY HARDENED LINKED_PROGRAM STATIC_PROGRAM
 set -euo pipefail
+export LC_ALL=C # perl has a word to say about a locale that is not installed here
 library=$1 hardened=$2 linked=$3 static=$4
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

@@ -194,7 +194,7 @@ static void malloc_trim_tells_the_truth(void **state) {
 }
 
 /* Threads that go on allocating put back what they cached once somebody has trimmed; those that sleep keep it until they wake. */
-enum { SLEEPERS = 4, EACH = 3000 };
+enum { SLEEPERS = 4, EACH = 3000, OTHERS = 40 /* more than are ever guarded at once, which come from elsewhere */ };
 static pthread_barrier_t all;
 
 static void *cache_and_wait(void *argument) {
@@ -206,12 +206,15 @@ static void *cache_and_wait(void *argument) {
         for (size_t i = 0; i < EACH; i++)
             free(mine[i]);
     }
-    pthread_barrier_wait(&all);           /* asleep */
-    pthread_barrier_wait(&all);           /* somebody has trimmed */
-    void *another = malloc(opaque(5000)); /* there is none of this size: the thread looks further, and obeys */
+    pthread_barrier_wait(&all); /* asleep */
+    pthread_barrier_wait(&all); /* somebody has trimmed */
+    void *other[OTHERS];
+    for (size_t i = 0; i < OTHERS; i++)
+        other[i] = malloc(opaque(5000)); /* there is none of this size: the thread looks further, and obeys */
     pthread_barrier_wait(&all);
     pthread_barrier_wait(&all);
-    free(another);
+    for (size_t i = 0; i < OTHERS; i++)
+        free(other[i]);
     return NULL;
 }
 

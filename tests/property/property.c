@@ -146,7 +146,7 @@ int main(int count, char **argument) {
         refused += workers[i].refused;
     }
     exchange_clear(&workers[0]);
-    malloc_trim(0);
+    api_trim(0);
     long empty = resident_kib(), descriptors = model_resident_kib();
     printf("property: %zu operations, %zu refused as they must be, %zu threads started, %zu of them killed, %ld KiB full, %ld KiB empty\n",
            operations, refused, ends.started, ends.killed, full, empty - descriptors);

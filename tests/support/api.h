@@ -16,6 +16,7 @@
 #define api_free collam_free
 #define api_aligned_alloc collam_aligned_alloc
 #define api_usable_size collam_usable_size
+#define api_trim collam_trim
 #else
 #define API_NAME "malloc"
 #define api_malloc malloc
@@ -24,6 +25,7 @@
 #define api_free free
 #define api_aligned_alloc aligned_alloc
 #define api_usable_size malloc_usable_size
+#define api_trim malloc_trim
 #endif
 
 #endif

@@ -59,6 +59,7 @@ int unit_main(int argc, char **argv, const struct CMUnitTest *tests, size_t coun
         return 2;
     }
     int failed = 0;
+    unsetenv("COLLAM_OPTIONS"); /* what is tested are the defaults, and what a test sets itself */
     for (size_t i = 0; i < count; i++) {
         int status = spawn(tests[i].name, environ, NULL);
         if (status) {

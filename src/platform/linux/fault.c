@@ -165,6 +165,10 @@ size_t fault_read_stack(uintptr_t from, uintptr_t *to, size_t words) {
     return copied + (sure < end ? fault_read_memory(sure, to + copied, end - sure) / sizeof *to : 0);
 }
 
+uintptr_t fault_program_code(void) {
+    return getauxval(AT_ENTRY); /* the loader puts the program's there also when it was itself what the system started */
+}
+
 int fault_open_file(const char *path) {
     return syscall_open_file(path);
 }

@@ -296,9 +296,11 @@ static pthread_t user_of_the_lock;
 static bool locks_were_free;
 
 static void tell_whether_locks_are_free(void) {
+    const char *first = getenv("UNIT_FIRST");
     struct timespec end;
     clock_gettime(CLOCK_REALTIME, &end);
-    end.tv_sec++;
+    /* Where they should be free, a machine that is busy with others gets time to show it. */
+    end.tv_sec += first && strcmp(first, "single") == 0 ? 60 : 1;
     if (pthread_create(&user_of_the_lock, NULL, use_heaps_lock_once, NULL) == 0) {
         locks_were_free = pthread_timedjoin_np(user_of_the_lock, NULL, &end) == 0;
         fprintf(stderr, "[locks free: %d]", locks_were_free);

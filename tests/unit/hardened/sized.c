@@ -6,6 +6,8 @@
 #include "config/options.h"
 #include "front/sampled.h"
 #include "front/slow.h"
+#include "heap/guarded.h"
+#include "slab/size_class.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -64,9 +66,27 @@ static void of_a_guarded_block_the_size_is_known(void **state) {
     assert_false(sized_matches_new(block, 1, 20, "operator delete"));
 }
 
+/* pvalloc asks for whole pages, whoever frees says what the program asked for. */
+static void of_a_guarded_block_of_pvalloc_the_size_asked_for_is_right(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_misuse, MISUSE_WARN));
+    sampled_start(1);
+    store_relaxed(&front_special, true);
+    for (size_t size = 0; size <= 3 * SLICE_SIZE; size += 3) {
+        char *block = collam_aligned_alloc(SLICE_SIZE, size_rounded(size, SLICE_SIZE));
+        assert_true(guarded_holds((uintptr_t)block));
+        assert_true(sized_matches(block, SLICE_SIZE, size, "free_aligned_sized"));
+        collam_free(block);
+    }
+    char *block = collam_aligned_alloc(SLICE_SIZE, 2 * SLICE_SIZE);
+    assert_false(sized_matches(block, SLICE_SIZE, 3, "free_aligned_sized"));
+    assert_false(sized_matches(block, 64, 3, "free_aligned_sized"));
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_size_that_was_asked_for_is_right),
     cmocka_unit_test(another_class_is_wrong),
     cmocka_unit_test(of_a_guarded_block_the_size_is_known),
+    cmocka_unit_test(of_a_guarded_block_of_pvalloc_the_size_asked_for_is_right),
 };
 UNIT_MAIN(tests)
