@@ -297,7 +297,20 @@ static void what_windows_leave_is_bounded(void **state) {
     span_check();
 }
 
+static void no_memory_is_no_window(void **state) {
+    (void)state;
+    fill_some();
+    fake_fail_from(FAKE_MAP, 1);
+    bool zeroed = false;
+    assert_null(span_take(4 * MIB, PAGE, &zeroed));
+    span_check();
+    fake_fail_never();
+    (void)take(4 * MIB);
+    span_check();
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(no_memory_is_no_window),
     cmocka_unit_test(what_windows_leave_is_bounded),
     cmocka_unit_test(a_sparse_block_that_stays_blocks_no_samples),
     cmocka_unit_test(who_fills_blocks_gets_windows),
