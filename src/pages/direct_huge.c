@@ -17,7 +17,8 @@ enum {
         4 /* a trusted block proves little, since one touched page makes a huge one resident: now and then one must do without */
 };
 
-_Static_assert((int)END_PAGES <= (int)PLATFORM_RESIDENT_PAGES && (int)LOOK_PAGES <= (int)PLATFORM_RESIDENT_PAGES, "one question each");
+_Static_assert((END_PAGES << 16) <= PLATFORM_RESIDENT_MAX && (LOOK_PAGES << 16) <= PLATFORM_RESIDENT_MAX,
+               "one question each, whatever the page");
 
 bool huge_allowed(size_t besides) {
     /* A mapping is backed window by window while it is filled: of no more than the next one it must be sure. */

@@ -44,7 +44,8 @@ bool filled_usually(void) {
 static bool look(const struct sample *sample, bool last) {
     size_t page = platform_page_size();
     size_t pages = sample->size / page;
-    size_t piece = pages < PIECE_PAGES ? pages : PIECE_PAGES;
+    size_t most_pages = PLATFORM_RESIDENT_MAX / page < PIECE_PAGES ? PLATFORM_RESIDENT_MAX / page : PIECE_PAGES;
+    size_t piece = pages < most_pages ? pages : most_pages;
     place = place * 1664525 + 1013904223;
     size_t first = (size_t)((uint64_t)place * (pages - piece + 1) >> 32);
     size_t found = platform_resident((const void *)(sample->start + first * page), piece * page);

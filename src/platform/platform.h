@@ -50,8 +50,8 @@ void platform_break_huge_pages(void *address, size_t size);
  * not tell. Reads files. */
 bool platform_huge_offered(size_t size);
 
-/* How many bytes of the range, at most PLATFORM_RESIDENT_PAGES pages, are backed by memory now. 0 also when the system does not tell. */
-enum { PLATFORM_RESIDENT_PAGES = 256 };
+/* How many bytes of the range, at most PLATFORM_RESIDENT_MAX, are backed by memory now. 0 also when the system does not tell. */
+enum { PLATFORM_RESIDENT_MAX = 1 << 20 };
 size_t platform_resident(const void *address, size_t size);
 
 /* Nanoseconds since some moment of the past, and nanoseconds that the calling thread has run. */

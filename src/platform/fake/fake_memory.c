@@ -375,7 +375,7 @@ uint64_t platform_thread_time(void) {
 
 size_t platform_resident(const void *address, size_t size) {
     demand_range((uintptr_t)address, size, "resident: not whole pages");
-    fake_demand(size / fake_settings.page_size <= PLATFORM_RESIDENT_PAGES, "resident: too many pages at once");
+    fake_demand(size <= PLATFORM_RESIDENT_MAX, "resident: too much at once");
     if (fake_refuse(FAKE_RESIDENT)) {
         return 0;
     }

@@ -101,15 +101,15 @@ static void purged_pages_read_as_zeros(void **state) {
 static void what_is_backed_is_told(void **state) {
     (void)state;
     size_t page = platform_page_size();
-    char *memory = platform_map(PLATFORM_RESIDENT_PAGES * page, page);
+    char *memory = platform_map(PLATFORM_RESIDENT_MAX, page);
     assert_non_null(memory);
-    platform_huge_pages(memory, PLATFORM_RESIDENT_PAGES * page, false);
-    assert_int_equal(platform_resident(memory, PLATFORM_RESIDENT_PAGES * page), 0);
-    memset(memory, 7, PLATFORM_RESIDENT_PAGES * page);
-    assert_int_equal(platform_resident(memory, PLATFORM_RESIDENT_PAGES * page), PLATFORM_RESIDENT_PAGES * page);
+    platform_huge_pages(memory, PLATFORM_RESIDENT_MAX, false);
+    assert_int_equal(platform_resident(memory, PLATFORM_RESIDENT_MAX), 0);
+    memset(memory, 7, PLATFORM_RESIDENT_MAX);
+    assert_int_equal(platform_resident(memory, PLATFORM_RESIDENT_MAX), PLATFORM_RESIDENT_MAX);
     assert_true(platform_purge(memory + page, 2 * page));
     assert_int_equal(platform_resident(memory, 4 * page), 2 * page);
-    assert_true(platform_unmap(memory, PLATFORM_RESIDENT_PAGES * page));
+    assert_true(platform_unmap(memory, PLATFORM_RESIDENT_MAX));
     assert_int_equal(platform_resident(memory, page), 0);
 }
 
