@@ -1,6 +1,6 @@
 /*
- * Purpose: see span.h.
- * Layer: pages. Owner: span_lock protects every static variable here and in span_index.c, and every field of every span.
+ * Purpose: see span.h: taking, giving and resizing. Giving back to the system: span_back.c.
+ * Layer: pages. Owner: span_lock protects every variable here and in span_index.c, and every field of every span.
  *
  * A request is served by the first of these that there is: the newest freed span of its size, or little more; the smallest dirty span that
  * is large enough; a dirty span that becomes large enough with the clean pages beside it; the smallest clean span; a fresh mapping. So
@@ -15,6 +15,7 @@
 #include "pages/huge.h"
 #include "pages/limit.h"
 #include "pages/span_index.h"
+#include "pages/span_inside.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
 
@@ -27,15 +28,12 @@ enum {
 
 #define GROW_MIN ((size_t)2 << 20)
 #define GROW_MAX ((size_t)64 << 20)
-#define ZEROS_MIN ((size_t)2 << 20)      /* who wants that many zeros gets clean pages rather than dirty ones that must be cleared */
-#define UNMAP_MIN ((size_t)1 << 20)      /* less is not worth a hole in a mapping */
-#define UNMAP_END_MIN ((size_t)64 << 10) /* nor is less worth a system call, where it makes no hole */
-#define PURGE_STEP ((size_t)64 << 10)
+#define ZEROS_MIN ((size_t)2 << 20) /* who wants that many zeros gets clean pages rather than dirty ones that must be cleared */
 
-static struct lock span_lock;
+struct lock span_lock;
+bool span_windows_made;
 static struct span *cached[CACHE]; /* oldest first */
 static unsigned cached_count;
-static bool windows_made; /* huge pages have been asked for somewhere */
 
 /* --- taking ------------------------------------------------------------------------------------------------------------------ */
 
@@ -48,8 +46,7 @@ static void uncache(unsigned index) {
     span_count(&page_counters.large_dirty_bytes, -span->size);
 }
 
-/* Cached spans become dirty ones, which others may join. */
-static bool empty_cache(void) {
+bool span_empty_cache(void) {
     bool any = cached_count != 0;
     while (cached_count) {
         struct span *span = cached[cached_count - 1];
@@ -194,7 +191,7 @@ static struct span *grow(size_t size, size_t align) {
         return NULL;
     }
     platform_huge_pages(start, step, align == HUGE_WINDOW);
-    windows_made |= align == HUGE_WINDOW;
+    span_windows_made |= align == HUGE_WINDOW;
     span_count(&page_counters.span_bytes, step);
     struct span *span = span_insert_above(place_for((uintptr_t)start), (uintptr_t)start, step, align == HUGE_WINDOW ? HUGE : CLEAN);
     span_enter_free(span);
@@ -264,7 +261,7 @@ static struct found find_free(size_t size, bool zeros) {
         span = span_fit(CLEAN, size);
     } else {
         span = span_fit(DIRTY, size);
-        if (span == NULL && empty_cache()) {
+        if (span == NULL && span_empty_cache()) {
             span = span_fit(DIRTY, size);
         }
         if (span == NULL) {
@@ -424,7 +421,7 @@ static size_t free_above(const struct span *span, size_t enough) {
 
 static bool grow_in_place(struct span *span, size_t more) {
     if (span_touches(span, span->above) && span->above->state == CACHED) {
-        (void)empty_cache();
+        (void)span_empty_cache();
     }
     if (free_above(span, more) < more) {
         return false;
@@ -463,169 +460,6 @@ bool span_resize(uintptr_t address, size_t size) {
     }
     lock_give(&span_lock, LOCK_SPANS);
     return done;
-}
-
-/* --- giving back ---------------------------------------------------------------------------------------------------------------- */
-
-static struct span *largest_dirty(unsigned skip) {
-    struct span *span = span_next_smaller(DIRTY, NULL);
-    while (span && skip--) {
-        span = span_next_smaller(DIRTY, span);
-    }
-    return span;
-}
-
-/* Cuts a dirty span, in no bin, down to the part that goes back: whole windows of it, which may then be backed by huge pages again (true),
- * or its upper end. */
-static bool cut_what_goes(struct span *span, size_t most) {
-    most = align_up(most < PTRDIFF_MAX - HUGE_WINDOW ? most : PTRDIFF_MAX - HUGE_WINDOW, PURGE_STEP);
-    if (!span_have_descriptors()) {
-        return false;
-    }
-    uintptr_t start = align_up(span->start, HUGE_WINDOW);
-    uintptr_t end = align_down(span->start + span->size, HUGE_WINDOW);
-    bool windows = start < end && filled_usually();
-    if (windows) {
-        size_t bytes = align_up(most, HUGE_WINDOW);
-        start = end - start > bytes ? end - bytes : start;
-    } else {
-        end = span->start + span->size;
-        start = span->size > most ? end - most : span->start;
-    }
-    uintptr_t old_start = span->start;
-    uintptr_t old_end = span->start + span->size;
-    span->start = start;
-    span->size = end - start;
-    if (old_start < start) {
-        span_enter_in_bin(span_insert_above(span->below, old_start, start - old_start, DIRTY));
-    }
-    if (end < old_end) {
-        span_enter_in_bin(span_insert_above(span, end, old_end - end, DIRTY));
-    }
-    return windows;
-}
-
-/* The windows that the span lies in, as far as they belong to spans, ask for huge pages no more: or the kernel would fill again what is
- * purged of them. Whole windows, so that there are not more mappings than windows. */
-static void stop_huge(const struct span *span) {
-    uintptr_t start = align_down(span->start, HUGE_WINDOW);
-    uintptr_t end = align_up(span->start + span->size, HUGE_WINDOW);
-    const struct span *first = span;
-    while (first->start > start && span_touches(first->below, first) && first->below->state != BUSY) {
-        first = first->below;
-    }
-    const struct span *last = span;
-    while (last->start + last->size < end && span_touches(last, last->above) && last->above->state != BUSY) {
-        last = last->above;
-    }
-    start = first->start > start ? first->start : start;
-    end = last->start + last->size < end ? last->start + last->size : end;
-    platform_huge_pages((void *)start, end - start, false);
-}
-
-static size_t overlap(const struct span *span, uintptr_t window) {
-    uintptr_t end = span->start + span->size;
-    uintptr_t from = span->start > window ? span->start : window;
-    uintptr_t to = end < window + HUGE_WINDOW ? end : window + HUGE_WINDOW;
-    return from < to ? to - from : 0;
-}
-
-/* Whether half of the window will have gone, but not all at once, when the span has. */
-static bool half_goes(const struct span *span, uintptr_t window) {
-    size_t gone = overlap(span, window);
-    if (gone == HUGE_WINDOW) {
-        return false;
-    }
-    for (const struct span *below = span->below; below && below->start + below->size > window; below = below->below) {
-        gone += below->state == CLEAN ? overlap(below, window) : 0;
-    }
-    for (const struct span *above = span->above; above && above->start < window + HUGE_WINDOW; above = above->above) {
-        gone += above->state == CLEAN ? overlap(above, window) : 0;
-    }
-    return gone >= HUGE_WINDOW / 2;
-}
-
-enum span_result span_purge(size_t most, unsigned skip) {
-    lock_take(&span_lock, LOCK_SPANS);
-    (void)empty_cache();
-    struct span *span = largest_dirty(skip);
-    if (span == NULL) {
-        lock_give(&span_lock, LOCK_SPANS);
-        return SPAN_NOTHING;
-    }
-    span_remove_from_bin(span);
-    bool windows = cut_what_goes(span, most);
-    if (windows) {
-        windows_made = true;
-        platform_huge_pages((void *)span->start, span->size, true);
-    } else if (windows_made) {
-        stop_huge(span);
-    }
-    uintptr_t first = align_down(span->start, HUGE_WINDOW);
-    uintptr_t last = align_down(span->start + span->size - 1, HUGE_WINDOW);
-    bool parts = windows_made && !windows;
-    bool break_first = parts && half_goes(span, first);
-    bool break_last = parts && last != first && half_goes(span, last);
-    span->state = BUSY;
-    lock_give(&span_lock, LOCK_SPANS);
-
-    if (break_first) { /* one page of it is enough, and costs little where it is broken up already */
-        platform_break_huge_pages((void *)span->start, platform_page_size());
-    }
-    if (break_last) {
-        platform_break_huge_pages((void *)last, platform_page_size());
-    }
-    bool purged = platform_purge((void *)span->start, span->size);
-
-    lock_take(&span_lock, LOCK_SPANS);
-    if (purged) {
-        fetch_add_relaxed(&page_counters.purged_bytes, span->size);
-        fetch_add_relaxed(&page_counters.purge_calls, 1);
-    }
-    span->state = !purged ? DIRTY : windows ? HUGE : CLEAN;
-    span_enter_free(span);
-    lock_give(&span_lock, LOCK_SPANS);
-    return purged ? SPAN_DONE : SPAN_REFUSED;
-}
-
-static bool worth_unmapping(const struct span *span) {
-    bool hole = span_touches(span->below, span) && span_touches(span, span->above);
-    return span->size >= (hole ? UNMAP_MIN : UNMAP_END_MIN);
-}
-
-enum span_result span_unmap(void) {
-    lock_take(&span_lock, LOCK_SPANS);
-    struct span *span = span_next_smaller(HUGE, NULL);
-    span = span ? span : span_next_smaller(CLEAN, NULL);
-    while (span && !worth_unmapping(span)) {
-        span = span_next_smaller(CLEAN, span);
-    }
-    bool windows = span && span->state == HUGE;
-    if (span == NULL) {
-        lock_give(&span_lock, LOCK_SPANS);
-        return SPAN_NOTHING;
-    }
-    span_remove_from_bin(span);
-    span->state = BUSY;
-    lock_give(&span_lock, LOCK_SPANS);
-
-    bool unmapped = platform_unmap((void *)span->start, span->size);
-
-    lock_take(&span_lock, LOCK_SPANS);
-    if (unmapped) {
-        span_count(&page_counters.span_bytes, -span->size);
-        struct span *below = span->below;
-        span_remove_from_order(span);
-        if (below && span_is_in_bin(below)) { /* others may have mapped there meanwhile, and the span stood between them */
-            span_remove_from_bin(below);
-            span_enter_free(below);
-        }
-    } else {
-        span->state = windows ? HUGE : CLEAN;
-        span_enter_free(span);
-    }
-    lock_give(&span_lock, LOCK_SPANS);
-    return unmapped ? SPAN_DONE : SPAN_REFUSED;
 }
 
 /* --- looking --------------------------------------------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /*
- * Spans: src/pages/span.c and span_index.c (span_take, span_give, span_purge, span_unmap, enter_free, grow, empty_cache).
+ * Spans: src/pages/span.c, span_back.c and span_index.c (span_take, span_give, span_purge, span_unmap, enter_free, grow, empty_cache).
  *
  * Four pages of address space. A descriptor covers a range of pages; a range that is free joins its neighbours of the same state. Two
  * threads take one or two pages, write to them and give them back; a purger purges and unmaps beside them; the kernel may refuse both,

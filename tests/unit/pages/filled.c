@@ -120,7 +120,7 @@ static void samples_that_live_are_looked_at(void **state) {
     }
     assert_false(filled_trusts(4096));
     unsigned long looks = fake_calls(FAKE_RESIDENT);
-    assert_int_equal(looks, 1); /* one is enough for now */
+    assert_int_equal(looks, 1); /* one look a call, if what it sees is not filled */
     assert_false(filled_trusts(4096));
     assert_int_equal(fake_calls(FAKE_RESIDENT), looks);
     for (unsigned i = 0; i < COUNT(block); i++) {

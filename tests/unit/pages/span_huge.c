@@ -7,30 +7,7 @@
 #include "pages/counters.h"
 #include "pages/filled.h"
 #include "pages/span.h"
-#include "unit.h"
-
-#define PAGE ((size_t)4096)
-#define MIB ((size_t)1 << 20)
-
-static size_t counter(const _Atomic(size_t) *word) {
-    return load_relaxed((_Atomic(size_t) *)(uintptr_t)word);
-}
-
-static char *take(size_t size) {
-    bool zeroed = false;
-    char *block = span_take(size, PAGE, &zeroed);
-    assert_non_null(block);
-    return block;
-}
-
-static void give(char *block) {
-    assert_true(span_give((uintptr_t)block));
-}
-
-static void purge_all(void) {
-    while (span_purge(SIZE_MAX, 0) == SPAN_DONE) {
-    }
-}
+#include "span_blocks.h"
 
 /* A program that has filled all blocks so far, and lives in ordinary pages. */
 static void fill_some(void) {
