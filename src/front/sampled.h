@@ -1,5 +1,6 @@
 /*
- * Purpose: which allocations are guarded: about one in guard_rate, counted by each thread for itself.
+ * Purpose: which allocations are guarded: about one in guard_rate, counted by each thread for itself, and with a rate for daily use
+ * (SAMPLED_PACED and more) no two within SAMPLED_PAUSE in the whole process.
  * Layer: front. The rate is set at start, before the program runs.
  *
  * Fast paths count nothing. With a rate, heaps are made such that malloc's fast path finds every magazine empty (heap_count_calls); where
@@ -20,6 +21,11 @@ extern _Atomic(uint32_t) sampled_rate;
 ALWAYS_INLINE uint32_t sampled_rate_now(void) {
     return load_relaxed(&sampled_rate);
 }
+
+enum {
+    SAMPLED_PACED = 1000,
+    SAMPLED_PAUSE = 10000000, /* nanoseconds: a thousand times what a guarded block costs a program, its caches and all */
+};
 
 void sampled_start(size_t rate);
 

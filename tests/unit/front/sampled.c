@@ -54,20 +54,20 @@ static void recycled_blocks_are_guarded_at_the_rate(void **state) {
 /* One call in so many, with a rate for which a thread that recycles hardly ever takes the slow path by itself. */
 static void a_high_rate_guards_recycled_blocks_too(void **state) {
     (void)state;
-    guard_at(5000);
+    guard_at(SAMPLED_PACED - 1);
     unsigned guarded = 0;
     for (int i = 0; i < 2000000; i++) {
         void *block = collam_malloc(48);
         guarded += is_guarded(block);
         collam_free(block);
     }
-    assert_in_range(guarded, 320, 480);
+    assert_in_range(guarded, 1800, 2200);
 }
 
 /* No block of them is used again. */
 static void fresh_blocks_are_guarded_at_the_rate(void **state) {
     (void)state;
-    guard_at(1000);
+    guard_at(SAMPLED_PACED - 1);
     unsigned guarded = 0;
     for (int i = 0; i < 400000; i++) {
         void *block = collam_malloc(48);
@@ -159,6 +159,98 @@ static void the_countdown_is_exact(void **state) {
     }
     assert_true(is_guarded(collam_malloc(100)));
     assert_true(sampled_left >= 0);
+}
+
+/* Allocations so many nanoseconds apart; how many of each tenth of them were guarded is added up. */
+static void work_for(unsigned calls, uint64_t apart, unsigned guarded[10]) {
+    for (unsigned i = 0; i < calls; i++) {
+        fake_settings.clock += apart;
+        void *block = collam_malloc(48);
+        guarded[(uint64_t)i * 10 / calls] += is_guarded(block);
+        collam_free(block);
+    }
+}
+
+static unsigned sum(const unsigned guarded[10]) {
+    unsigned all = 0;
+    for (int i = 0; i < 10; i++) {
+        all += guarded[i];
+    }
+    return all;
+}
+
+static void a_rate_for_daily_use_is_paced(void **state) {
+    (void)state;
+    fake_settings.clock = 1;
+    guard_at(SAMPLED_PACED);
+    unsigned slow[10] = {0};
+    work_for(100 * SAMPLED_PACED, SAMPLED_PAUSE / 10, slow); /* a turn each hundred pauses */
+    assert_in_range(sum(slow), 70, 130);
+    unsigned quick[10] = {0};
+    work_for(1000 * SAMPLED_PACED, SAMPLED_PAUSE / SAMPLED_PACED / 10, quick); /* ten turns each pause, a hundred pauses */
+    assert_in_range(sum(quick), 20, 90);
+    unsigned at_once[10] = {0};
+    work_for(100 * SAMPLED_PACED, 0, at_once);
+    assert_in_range(sum(at_once), 0, 1);
+}
+
+/* Bursts with idleness between them: the ends of them have a chance as well. */
+static void no_part_of_a_burst_is_left_out(void **state) {
+    (void)state;
+    fake_settings.clock = 1;
+    guard_at(SAMPLED_PACED);
+    unsigned guarded[10] = {0};
+    for (int i = 0; i < 2000; i++) {
+        work_for(10 * SAMPLED_PACED, 50, guarded);
+        fake_settings.clock += SAMPLED_PAUSE;
+    }
+    for (int i = 0; i < 10; i++) {
+        assert_in_range(guarded[i], 40, 400);
+    }
+    assert_in_range(sum(guarded), 1300, 2000);
+}
+
+static void the_pause_is_the_process_s(void **state) {
+    (void)state;
+    fake_settings.clock = SAMPLED_PAUSE;
+    guard_at(SAMPLED_PACED);
+    collam_free(collam_malloc(48)); /* drawn now */
+    fake_settings.clock += SAMPLED_PAUSE;
+    sampled_left = 0;
+    assert_true(is_guarded(collam_malloc(48)));
+    fake_settings.clock += SAMPLED_PAUSE / 2;
+    unsigned guarded;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, take_and_count, &guarded), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(guarded, 0);
+}
+
+/* As after a fork into another time. */
+static void a_clock_that_goes_back_does_not_end_it(void **state) {
+    (void)state;
+    fake_settings.clock = 100 * (uint64_t)SAMPLED_PAUSE;
+    guard_at(SAMPLED_PACED);
+    collam_free(collam_malloc(48)); /* drawn now */
+    fake_settings.clock += SAMPLED_PAUSE;
+    for (int i = 0; i < 3; i++) {
+        sampled_left = 0;
+        assert_true(is_guarded(collam_malloc(48)));
+        fake_settings.clock -= SAMPLED_PAUSE;
+    }
+}
+
+/* Nothing was guarded: nobody waits for it. */
+static void a_turn_that_cannot_be_guarded_makes_no_pause(void **state) {
+    (void)state;
+    fake_settings.clock = 1;
+    guard_at(SAMPLED_PACED);
+    collam_free(collam_malloc(48)); /* drawn now */
+    fake_settings.clock += SAMPLED_PAUSE;
+    sampled_left = 0;
+    assert_false(is_guarded(collam_malloc(GUARDED_MAX + 1)));
+    sampled_left = 0;
+    assert_true(is_guarded(collam_malloc(48)));
 }
 
 /* A block that grows by a little is given room to grow on, unless this is the one that is guarded. */
@@ -327,6 +419,11 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_heap_that_is_older_than_the_rate_counts_from_its_first_slow_call),
     cmocka_unit_test(a_thread_that_has_ended_its_heap_counts_on),
     cmocka_unit_test(the_countdown_is_exact),
+    cmocka_unit_test(a_rate_for_daily_use_is_paced),
+    cmocka_unit_test(no_part_of_a_burst_is_left_out),
+    cmocka_unit_test(the_pause_is_the_process_s),
+    cmocka_unit_test(a_clock_that_goes_back_does_not_end_it),
+    cmocka_unit_test(a_turn_that_cannot_be_guarded_makes_no_pause),
     cmocka_unit_test(ordinary_blocks_grow_ahead),
     cmocka_unit_test(the_mean_is_the_rate_while_watched),
     cmocka_unit_test(recycled_blocks_are_guarded_at_the_rate),
