@@ -388,6 +388,7 @@ void chunk_part_goes(struct chunk *chunk, const char *start, unsigned slices) {
     }
     lock_give(&chunk_lock, LOCK_CHUNKS);
     if (stop) {
+        huge_broken(chunk->base, CHUNK_SIZE);
         platform_huge_pages(chunk->base, CHUNK_SIZE, false); /* or the kernel would fill the holes again */
     }
     if (broken) {

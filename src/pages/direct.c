@@ -13,6 +13,7 @@
 #include "pages/counters.h"
 #include "pages/direct_huge.h"
 #include "pages/fence.h"
+#include "pages/huge.h"
 #include "pages/limit.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
@@ -102,6 +103,9 @@ static void unmap_or_purge(struct mapping mapping) {
     if (!platform_unmap((void *)mapping.address, mapping.size)) {
         /* The system's table of mappings is full: the address range is lost, its memory is not. */
         (void)platform_purge((void *)mapping.address, mapping.size);
+    }
+    if (mapping.advice == HUGE_FOR) {
+        huge_given((char *)mapping.address, mapping.size);
     }
 }
 

@@ -19,22 +19,107 @@ static COLD uint8_t ask(void) {
     return found;
 }
 
-/* Ordinary pages for a window take a tenth to two thirds of a millisecond. */
-#define SLOW ((uint64_t)500000)
-enum { SLOW_SHARE = 50 }; /* of the time that passes may be lost by trying */
+/*
+ * The ledger. A slow page has to be paid for before anybody tries again: by time that passes, of which it may have taken no more than a
+ * share, or by what quick ones gain meanwhile. Quick are those that this process gave back a moment ago, so as many may be had on credit.
+ *
+ * All relaxed: a thread that sees it late tries once more, or once less.
+ */
+#define SLOW ((uint64_t)500000) /* ordinary pages for a window take a tenth to two thirds of a millisecond */
+#define PRICE_MAX (2 * SLOW)
+#define WARM ((uint64_t)1000000000)     /* since memory was given back last: later the host may have taken it */
+#define DEBT_MAX ((uint64_t)1000000000) /* beyond it there is no credit: what it gave was slow several times */
+enum {
+    SLOW_SHARE = 50, /* of the time that passes may be lost by trying */
+    BACKED = 256,    /* windows that are known to be backed by a huge page */
+    PRICED = 16,     /* pages that are touched to learn what ordinary ones take */
+};
 
-static _Atomic(uint64_t) try_again_at; /* 0: now. Relaxed: a thread that sees it late tries once more, or once less */
+static _Atomic(uint64_t) paid_at;        /* until then only those on credit are tried; 0: none was slow lately */
+static _Atomic(uint64_t) price;          /* of ordinary pages for a window, when one was slow last */
+static _Atomic(size_t) credit;           /* bytes given back in huge pages and not taken again, since one was slow */
+static _Atomic(uint64_t) given_at;       /* the last of them */
+static _Atomic(uint32_t) backed[BACKED]; /* numbers of windows, each at its place: a later one of the same place drives it out */
 
-static bool slow_lately(void) {
-    uint64_t at = load_relaxed(&try_again_at);
-    if (LIKELY(at == 0)) {
-        return false;
+static uint32_t number_of(const char *window) {
+    return (uint32_t)((uintptr_t)window / HUGE_WINDOW);
+}
+
+/* How much of the memory was known as backed; it is not any more. */
+static size_t forget(const char *start, size_t size) {
+    uint32_t first = number_of(start);
+    uint32_t windows = number_of(start + size - 1) - first + 1;
+    size_t bytes = 0;
+    for (size_t i = 0; i < BACKED; i++) {
+        uint32_t number = load_relaxed(&backed[i]);
+        if (number && number - first < windows) {
+            store_relaxed(&backed[i], 0);
+            bytes += HUGE_WINDOW;
+        }
     }
-    if (platform_clock() < at) {
+    return bytes;
+}
+
+void huge_broken(const char *start, size_t size) {
+    (void)forget(start, size);
+}
+
+void huge_given(const char *start, size_t size) {
+    size_t bytes = forget(start, size);
+    if (bytes && load_relaxed(&paid_at)) { /* else no credit is needed */
+        store_relaxed(&given_at, platform_clock());
+        fetch_add_relaxed(&credit, bytes);
+    }
+}
+
+static bool may_try(size_t bytes) {
+    uint64_t paid = load_relaxed(&paid_at);
+    if (LIKELY(paid == 0)) {
         return true;
     }
-    store_relaxed(&try_again_at, 0);
-    return false;
+    uint64_t now = platform_clock();
+    if (now >= paid) {
+        store_relaxed(&paid_at, 0);
+        return true;
+    }
+    return bytes <= load_relaxed(&credit) && now - load_relaxed(&given_at) < WARM && paid - now < DEBT_MAX;
+}
+
+static void note_quick(uint64_t taken) {
+    uint64_t paid = load_relaxed(&paid_at);
+    if (LIKELY(paid == 0)) {
+        return;
+    }
+    uint64_t ordinary = load_relaxed(&price);
+    uint64_t gained = SLOW_SHARE * (ordinary > taken ? ordinary - taken : 0);
+    store_relaxed(&paid_at, paid > gained ? paid - gained : 0);
+    size_t left = load_relaxed(&credit);
+    store_relaxed(&credit, left > HUGE_WINDOW ? left - HUGE_WINDOW : 0);
+}
+
+/* What the ordinary pages take that a huge one replaces, judged by a few; 0 when there are none to be had. */
+static uint64_t price_now(void) {
+    size_t page = platform_page_size();
+    char *start = platform_map(PRICED * page, page);
+    if (start == NULL) {
+        return 0;
+    }
+    platform_huge_pages(start, PRICED * page, false);
+    uint64_t before = platform_thread_time();
+    for (size_t i = 0; i < PRICED; i++) {
+        *(volatile char *)(start + i * page) = 0;
+    }
+    uint64_t taken = (platform_thread_time() - before) / PRICED * (HUGE_WINDOW / page);
+    (void)platform_unmap(start, PRICED * page);
+    return taken < PRICE_MAX ? taken : PRICE_MAX;
+}
+
+static void note_slow(uint64_t taken) {
+    store_relaxed(&credit, 0);
+    store_relaxed(&price, price_now());
+    uint64_t now = platform_clock();
+    uint64_t paid = load_relaxed(&paid_at);
+    store_relaxed(&paid_at, (paid > now ? paid : now) + SLOW_SHARE * taken);
 }
 
 /* Where the memory has to be searched for, or the host of a virtual machine has to find it first, a huge page takes milliseconds. */
@@ -43,10 +128,12 @@ static bool is_slow(char *at) {
     uint64_t before = platform_thread_time();
     *(volatile char *)at = 0;
     uint64_t taken = platform_thread_time() - before;
+    store_relaxed(&backed[number_of(at) % BACKED], number_of(at));
     if (taken < SLOW) {
+        note_quick(taken);
         return false;
     }
-    store_relaxed(&try_again_at, platform_clock() + SLOW_SHARE * taken);
+    note_slow(taken);
     return true;
 }
 
@@ -69,7 +156,7 @@ bool huge_wanted(size_t heap, size_t bytes) {
     }
     uint8_t known = load_relaxed(&offer);
     known = LIKELY(known != NOT_ASKED) ? known : ask();
-    return known == OFFERED && !slow_lately() && limit_budget(bytes) >= bytes;
+    return known == OFFERED && may_try(bytes) && limit_budget(bytes) >= bytes;
 }
 
 bool huge_possible(void) {

@@ -10,6 +10,7 @@
 #include "pages/counters.h"
 #include "pages/direct.h"
 #include "pages/fence.h"
+#include "pages/huge.h"
 #include "pages/limit.h"
 #include "pages/page_map.h"
 #include "pages/span.h"
@@ -99,6 +100,7 @@ static bool unmap(struct chunk *chunk) {
     if (!fenced_unmap(chunk->base, CHUNK_SIZE)) {
         return false;
     }
+    huge_given(chunk->base, CHUNK_SIZE);
     chunk_forget(chunk);
     return true;
 }

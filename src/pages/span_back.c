@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "pages/counters.h"
 #include "pages/filled.h"
+#include "pages/huge.h"
 #include "pages/span.h"
 #include "pages/span_index.h"
 #include "pages/span_inside.h"
@@ -69,6 +70,7 @@ static void stop_huge(const struct span *span) {
     start = first->start > start ? first->start : start;
     end = last->start + last->size < end ? last->start + last->size : end;
     platform_huge_pages((void *)start, end - start, false);
+    huge_broken((char *)start, end - start);
 }
 
 static size_t overlap(const struct span *span, uintptr_t window) {
@@ -129,6 +131,9 @@ enum span_result span_purge(size_t most, unsigned skip) {
     if (purged) {
         fetch_add_relaxed(&page_counters.purged_bytes, span->size);
         fetch_add_relaxed(&page_counters.purge_calls, 1);
+        if (windows) {
+            huge_given((char *)span->start, span->size);
+        }
     }
     span->state = !purged ? DIRTY : windows ? HUGE : CLEAN;
     span_enter_free(span);

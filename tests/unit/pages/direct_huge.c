@@ -378,7 +378,25 @@ static void longer_pages_have_longer_huge_pages(void **state) {
     assert_int_equal(advice(block), -1);
 }
 
+/* Of a mapping that is unmapped the window that was touched is known to be a huge page: one like it may be had while others are slow. */
+static void a_mapping_that_went_back_is_quick(void **state) {
+    (void)state;
+    begin();
+    give(take_filled(4 * MIB));
+    char *block = take_filled(4 * MIB);
+    assert_int_equal(fake_huge_pages_at(block), 1);
+    fake_settings.clock_step = 2000000;
+    char *memory = platform_map(2 * MIB, WINDOW);
+    assert_false(huge_back((uintptr_t)memory, (uintptr_t)memory + WINDOW));
+    fake_settings.clock_step = 0;
+    assert_false(huge_allowed(0));
+    give(block);
+    assert_true(huge_allowed(0));
+    assert_false(huge_allowed(WINDOW));
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_mapping_that_went_back_is_quick),
     cmocka_unit_test(a_huge_page_is_what_one_table_maps),
     cmocka_unit_test(blocks_of_which_nothing_is_known_ask_for_none),
     cmocka_unit_test(nothing_is_looked_at_where_none_are_wanted),

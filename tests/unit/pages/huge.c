@@ -75,7 +75,121 @@ static void slow_ones_are_given_up_for_a_while(void **state) {
     assert_true(huge_touch(memory, 4096));
 }
 
+/* Four windows, the first of which took `took` steps of a millisecond; what a slow one costs in ordinary pages is asked for after it. */
+static char *after_a_slow_one(uint64_t took) {
+    fake_settings.huge_offered = true;
+    fake_settings.clock = 7 * MILLISECOND;
+    char *memory = platform_map(8 * MIB, 2 * MIB);
+    fake_settings.clock_step = took * MILLISECOND;
+    assert_false(huge_touch(memory, 2 * MIB));
+    fake_settings.clock_step = 0;
+    assert_false(huge_wanted(HUGE_START, 2 * MIB));
+    return memory;
+}
+
+/* What was had as a huge page and went back is quick for a second, even while all others are given up. */
+static void what_went_back_may_be_had_again(void **state) {
+    (void)state;
+    char *memory = after_a_slow_one(18); /* none for 900 ms */
+    huge_given(memory + 2 * MIB, 6 * MIB);
+    assert_false(huge_wanted(HUGE_START, 2 * MIB)); /* these were never huge pages */
+    huge_given(memory, 8 * MIB);
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    assert_false(huge_wanted(HUGE_START, 4 * MIB));
+    huge_given(memory, 8 * MIB); /* it went back once */
+    assert_false(huge_wanted(HUGE_START, 4 * MIB));
+    assert_true(huge_touch(memory, 2 * MIB));
+    assert_false(huge_wanted(HUGE_START, 2 * MIB)); /* used up */
+    huge_broken(memory + MIB, 4096);
+    huge_given(memory, 8 * MIB);
+    assert_false(huge_wanted(HUGE_START, 2 * MIB));
+}
+
+static void credit_grows_old(void **state) {
+    (void)state;
+    char *memory = after_a_slow_one(30); /* none for 1500 ms */
+    huge_given(memory, 2 * MIB);
+    assert_false(huge_wanted(HUGE_START, 2 * MIB)); /* who owes a second and more gets none at all */
+    fake_settings.clock += 500 * MILLISECOND + 1;
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    fake_settings.clock += 500 * MILLISECOND - 2;
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    fake_settings.clock += 1;
+    assert_false(huge_wanted(HUGE_START, 2 * MIB));
+}
+
+/* A slow one is no less slow because it was thought to be quick: what it takes is owed as well, and credit is at an end. */
+static void slow_ones_end_credit(void **state) {
+    (void)state;
+    char *memory = after_a_slow_one(2);
+    assert_true(huge_touch(memory + 2 * MIB, 4 * MIB));
+    huge_given(memory, 8 * MIB);
+    uint64_t begin = fake_settings.clock;
+    assert_true(huge_wanted(HUGE_START, 6 * MIB));
+    fake_settings.clock_step = 2 * MILLISECOND;
+    assert_false(huge_touch(memory, 2 * MIB));
+    fake_settings.clock_step = 0;
+    assert_false(huge_wanted(HUGE_START, 2 * MIB));
+    fake_settings.clock = begin + 101 * MILLISECOND;
+    assert_false(huge_wanted(HUGE_START, 2 * MIB));
+    fake_settings.clock = begin + 206 * MILLISECOND;
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+}
+
+/* A quick one gains what ordinary pages would have taken more, here a millisecond at most: fifty of the wait. */
+static void quick_ones_pay_for_slow_ones(void **state) {
+    (void)state;
+    char *memory = after_a_slow_one(18);
+    uint64_t until = fake_settings.clock + 900 * MILLISECOND;
+    for (unsigned i = 1; i <= 4; i++) {
+        assert_true(huge_touch(memory, 2 * MIB));
+    }
+    until -= 200 * MILLISECOND;
+    fake_settings.clock_step = MILLISECOND / 4; /* the clock moves on as well */
+    assert_true(huge_touch(memory, 2 * MIB));
+    fake_settings.clock_step = 0;
+    until -= 50 * MILLISECOND / 4 * 3;
+    fake_settings.clock = until - 1;
+    assert_false(huge_wanted(HUGE_START, 2 * MIB));
+    fake_settings.clock = until;
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    assert_true(huge_touch(memory, 2 * MIB));
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+}
+
+/* When nothing is known of ordinary pages nothing is gained. */
+static void no_price_is_no_gain(void **state) {
+    (void)state;
+    size_t mapped = fake_mapped_bytes();
+    assert_true(platform_unmap(after_a_slow_one(2) + 2 * MIB, 6 * MIB));
+    assert_int_equal(fake_mapped_bytes(), mapped + 2 * MIB);
+    fake_settings.clock += 100 * MILLISECOND;
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    fake_fail_nth(FAKE_MAP, 2);
+    char *memory = after_a_slow_one(2);
+    uint64_t until = fake_settings.clock + 100 * MILLISECOND;
+    assert_true(huge_touch(memory, 8 * MIB));
+    fake_settings.clock = until - 1;
+    assert_false(huge_wanted(HUGE_START, 2 * MIB));
+    fake_settings.clock = until;
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+}
+
+/* Where a slow one took so little time since the clock began that the quick ones gain more than all of it. */
+static void gains_reach_back_no_further_than_the_beginning(void **state) {
+    (void)state;
+    char *memory = after_a_slow_one(1);
+    assert_true(huge_touch(memory, 8 * MIB));
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(what_went_back_may_be_had_again),
+    cmocka_unit_test(credit_grows_old),
+    cmocka_unit_test(slow_ones_end_credit),
+    cmocka_unit_test(quick_ones_pay_for_slow_ones),
+    cmocka_unit_test(no_price_is_no_gain),
+    cmocka_unit_test(gains_reach_back_no_further_than_the_beginning),
     cmocka_unit_test(slow_ones_are_given_up_for_a_while),
     cmocka_unit_test(not_below_the_size_that_the_option_says),
     cmocka_unit_test(not_where_the_system_has_none),

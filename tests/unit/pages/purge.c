@@ -332,7 +332,29 @@ static void a_purged_chunk_wants_no_huge_page_any_more(void **state) {
     assert_int_equal(fake_huge_pages_at(address), -1);
 }
 
+/* Chunks that were huge pages and went back whole may be had as such again, even where others are slow. */
+static void an_unmapped_chunk_is_quick_to_get_again(void **state) {
+    (void)state;
+    enum { UNITS = 3 * CHUNK_UNITS };
+    static void *unit[UNITS];
+    take_chunks(unit, 1);
+    fake_settings.huge_offered = true;
+    assert_true(option_set(OPTION_huge_start, 0));
+    fake_settings.clock_step = 2000000;
+    take_chunks(unit + CHUNK_UNITS, 1);
+    fake_settings.clock_step = 0;
+    assert_int_equal(fake_huge_pages_at(address_of(unit[CHUNK_UNITS])), 1);
+    take_chunks(unit + 2 * CHUNK_UNITS, 1);
+    assert_int_equal(fake_huge_pages_at(address_of(unit[2 * CHUNK_UNITS])), -1);
+    give_chunks(unit, 1, 3);
+    assert_true(purge_down_to(0));
+    take_chunks(unit + CHUNK_UNITS, 2);
+    assert_int_equal(fake_huge_pages_at(address_of(unit[CHUNK_UNITS])), 1);
+    assert_int_equal(fake_huge_pages_at(address_of(unit[2 * CHUNK_UNITS])), -1);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(an_unmapped_chunk_is_quick_to_get_again),
     cmocka_unit_test(the_budget_follows_options_and_live_bytes),
     cmocka_unit_test(nothing_goes_back_within_the_budget),
     cmocka_unit_test(purges_down_to_what_is_asked),

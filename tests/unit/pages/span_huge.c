@@ -286,7 +286,45 @@ static void no_memory_is_no_window(void **state) {
     span_check();
 }
 
+/* While slow ones are given up, as many windows as were huge and went back whole. */
+static void windows_that_went_back_are_quick(void **state) {
+    (void)state;
+    fill_some();
+    char *block = take(2 * MIB);
+    fake_settings.clock_step = 2000000;
+    char *slow = take(2 * MIB);
+    fake_settings.clock_step = 0;
+    assert_int_equal(fake_huge_pages_at(slow), 1);
+    assert_int_equal(fake_huge_pages_at(take(2 * MIB)), -1);
+    give(block);
+    purge_all();
+    assert_int_equal(fake_huge_pages_at(take(2 * MIB)), 1);
+    assert_int_equal(fake_huge_pages_at(take(2 * MIB)), -1);
+    give(slow);
+    purge_all();
+    assert_int_equal(fake_huge_pages_at(take(2 * MIB)), 1);
+    span_check();
+}
+
+static void windows_of_which_a_part_went_back_are_not(void **state) {
+    (void)state;
+    fill_some();
+    fake_settings.clock_step = 2000000;
+    char *slow = take(MIB);
+    fake_settings.clock_step = 0;
+    char *rest = take(MIB);
+    assert_ptr_equal(rest, slow + MIB);
+    give(rest);
+    purge_all();
+    give(slow);
+    purge_all();
+    assert_int_equal(fake_huge_pages_at(take(2 * MIB)), -1);
+    span_check();
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(windows_that_went_back_are_quick),
+    cmocka_unit_test(windows_of_which_a_part_went_back_are_not),
     cmocka_unit_test(no_memory_is_no_window),
     cmocka_unit_test(what_windows_leave_is_bounded),
     cmocka_unit_test(a_sparse_block_that_stays_blocks_no_samples),
