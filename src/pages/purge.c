@@ -28,6 +28,14 @@ static _Atomic(size_t) given_lately;  /* what was given back and not needed agai
 static _Atomic(size_t) purged_before; /* the counters when it was last looked at */
 static _Atomic(size_t) clean_before;
 
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
 /* The most that the swing may keep: a figure of its own, a share of live memory, or, for large blocks in steady replacement, what fills
  * the gap between what is live and a little more than was live at their peak, but no more than what is live. */
 static size_t swing_limit(void) {
@@ -67,7 +75,8 @@ static void lower_peak(size_t given) {
 }
 
 /* What went back to the system and was needed again adds four times its size to the swing; all that goes back takes a quarter of its size
- * off. So the swing is soon as large as it may be while more than a sixteenth is needed again, and is gone when much goes back for good. */
+ * off. So the swing is soon as large as it may be while more than a sixteenth is needed again, and is gone when much goes back for good.
+ * To be called before each purge: what was taken before it was not regretted because of it. */
 static void note_regret(void) {
     size_t purged = load_relaxed(&page_counters.purged_bytes);
     size_t clean = load_relaxed(&page_counters.clean_taken_bytes);
@@ -78,12 +87,14 @@ static void note_regret(void) {
     }
     size_t limit = swing_limit();
     size_t owed = load_relaxed(&given_lately) + given;
-    size_t regretted = owed < taken ? owed : taken;
-    size_t swung = load_relaxed(&swing) + 4 * regretted;
+    size_t regretted = smaller(owed, taken);
+    size_t before = load_relaxed(&swing);
+    size_t swung = before + 4 * regretted;
     swung = swung > given / 4 ? swung - given / 4 : 0;
     owed -= regretted;
-    store_relaxed(&swing, swung < limit ? swung : limit);
-    store_relaxed(&given_lately, owed < 2 * limit ? owed : 2 * limit);
+    size_t most = given ? limit : larger(limit, before); /* what is live at a moment without a purge takes nothing off */
+    store_relaxed(&swing, smaller(swung, most));
+    store_relaxed(&given_lately, given ? smaller(owed, 2 * limit) : owed);
     lower_peak(given);
     store_relaxed(&purged_before, purged);
     store_relaxed(&clean_before, clean);
@@ -167,7 +178,8 @@ bool purge_down_to(size_t keep) {
 }
 
 size_t purge_budget_now(void) {
-    if (load_relaxed(&page_counters.purged_bytes) != load_relaxed(&purged_before)) {
+    if (load_relaxed(&page_counters.purged_bytes) != load_relaxed(&purged_before) ||
+        load_relaxed(&page_counters.clean_taken_bytes) != load_relaxed(&clean_before)) {
         note_regret();
     }
     return purge_budget();

@@ -353,8 +353,25 @@ static void an_unmapped_chunk_is_quick_to_get_again(void **state) {
     assert_int_equal(fake_huge_pages_at(address_of(unit[2 * CHUNK_UNITS])), -1);
 }
 
+/* A purge is to blame for what is taken after it, not for what was taken before. */
+static void growth_before_a_purge_is_no_regret(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_swing_max, 256 * MIB));
+    char *block[64];
+    for (size_t i = 0; i < COUNT(block); i++) {
+        block[i] = take(MIB >> SLICE_SHIFT);
+    }
+    for (size_t i = 0; i < COUNT(block); i++) {
+        give(block[i]);
+        purge_if_over_budget();
+    }
+    assert_true(dirty() <= DIRTY_MIN);
+    assert_int_equal(purge_budget_now(), DIRTY_MIN);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(an_unmapped_chunk_is_quick_to_get_again),
+    cmocka_unit_test(growth_before_a_purge_is_no_regret),
     cmocka_unit_test(the_budget_follows_options_and_live_bytes),
     cmocka_unit_test(nothing_goes_back_within_the_budget),
     cmocka_unit_test(purges_down_to_what_is_asked),
