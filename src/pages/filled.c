@@ -3,6 +3,7 @@
  * Layer: pages. Owner: the span lock protects all state.
  */
 #include "pages/filled.h"
+#include "base/atomic.h"
 #include "base/bits.h"
 #include "pages/counters.h"
 #include "platform/platform.h"
@@ -28,6 +29,7 @@ static struct sample watched[WATCHED]; /* oldest first */
 static unsigned watched_count;
 static size_t seen; /* bytes that were looked at, fading, and those of them that were backed */
 static size_t backed;
+static _Atomic(bool) usually; /* what follows from these two; relaxed: who reads it without the lock may be late */
 static size_t trust;
 static unsigned patience;
 static uint32_t place; /* of the next piece, by chance */
@@ -37,7 +39,7 @@ static bool mostly(size_t part, size_t whole) {
 }
 
 bool filled_usually(void) {
-    return seen >= ENOUGH && mostly(backed, seen);
+    return load_relaxed(&usually);
 }
 
 /* Looks at a piece of the sample. True when the sample has served: it was found filled, or this was its last chance. */
@@ -60,6 +62,7 @@ static bool look(const struct sample *sample, bool last) {
         seen /= 2;
         backed /= 2;
     }
+    store_relaxed(&usually, seen >= ENOUGH && mostly(backed, seen));
     size_t most = page_live_bytes() / 8;
     most = most > TRUST_MIN ? most : TRUST_MIN;
     trust += full ? TRUST_FACTOR * sample->size : 0;

@@ -14,7 +14,7 @@
 void filled_watch(uintptr_t start, size_t size);
 /* A block is about to be given back or to change its size: if it is a sample, it is looked at now. */
 void filled_leaves(uintptr_t start);
-/* True when the program fills its blocks, as far as is known. */
+/* True when the program fills its blocks, as far as is known. The lock need not be held. */
 bool filled_usually(void);
 /* True when so many bytes may be backed whatever becomes of them, which takes them off the trust. */
 bool filled_trusts(size_t bytes);

@@ -10,6 +10,7 @@
 #include "pages/counters.h"
 #include "pages/direct.h"
 #include "pages/fence.h"
+#include "pages/filled.h"
 #include "pages/huge.h"
 #include "pages/limit.h"
 #include "pages/page_map.h"
@@ -36,21 +37,26 @@ static size_t larger(size_t a, size_t b) {
     return a > b ? a : b;
 }
 
-/* The most that the swing may keep: a figure of its own, a share of live memory, or, for large blocks in steady replacement, what fills
- * the gap between what is live and a little more than was live at their peak, but no more than what is live. */
+/*
+ * The most that the swing may keep: a figure of its own, a share of live memory, or, for large blocks in steady replacement, what fills
+ * the gap between what is live and a little more than was live at their peak, but no more than what is live.
+ *
+ * Where blocks get filled each page that goes back too early is a fault, and what is kept has been seen to be used: that may be half as
+ * much again as what is live, and in a small heap twice the figure.
+ */
 static size_t swing_limit(void) {
     size_t most = option_get(OPTION_swing_max);
     if (most == 0) {
         return 0; /* who wants no swing wants none */
     }
-    size_t share = page_live_bytes() >> SWING_SHIFT;
+    bool filled = filled_usually();
+    size_t live = page_live_bytes();
     size_t large = load_relaxed(&page_counters.large_bytes);
     size_t peak = load_relaxed(&page_counters.large_peak_bytes);
     size_t high = peak + peak * PEAK_SHARE / 16;
-    size_t gap = high > large ? high - large : 0;
-    gap = gap < large ? gap : large;
-    most = most > share ? most : share;
-    return most > gap ? most : gap;
+    size_t gap = smaller(high > large ? high - large : 0, filled ? large + large / 2 : large);
+    size_t few = filled ? smaller(2 * most, live + live / 2) : 0;
+    return larger(larger(most, live >> SWING_SHIFT), larger(gap, few));
 }
 
 size_t purge_budget(void) {

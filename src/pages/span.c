@@ -345,7 +345,7 @@ void *span_take(size_t size, size_t align, bool *zeroed) {
         }
         address = (void *)span->start;
         note_soiled(span, &found);
-        if (found.watch && !HARDENED_BY(HARDENED_FENCES) && huge_possible()) {
+        if (found.watch && !HARDENED_BY(HARDENED_FENCES)) {
             filled_watch(span->start, span->size);
         }
         span_count(&page_counters.large_bytes, span->size);

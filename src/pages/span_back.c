@@ -33,7 +33,7 @@ static bool cut_what_goes(struct span *span, size_t most) {
     }
     uintptr_t start = align_up(span->start, HUGE_WINDOW);
     uintptr_t end = align_down(span->start + span->size, HUGE_WINDOW);
-    bool windows = start < end && filled_usually();
+    bool windows = start < end && huge_possible() && filled_usually();
     if (windows) {
         size_t bytes = align_up(most, HUGE_WINDOW);
         start = end - start > bytes ? end - bytes : start;

@@ -369,9 +369,66 @@ static void growth_before_a_purge_is_no_regret(void **state) {
     assert_int_equal(purge_budget_now(), DIRTY_MIN);
 }
 
+/* Rounds in which 18 of 32 blocks go and come again; `touched` of each block is written to. Returns what is kept in the end. */
+static size_t kept_after_rounds(size_t size, size_t touched) {
+    enum { BLOCKS = 32, PART = 18 };
+    char *block[BLOCKS];
+    for (size_t i = 0; i < BLOCKS; i++) {
+        bool zeroed = false;
+        block[i] = span_take(size, 4096, &zeroed);
+        memset(block[i], 1, touched);
+    }
+    size_t most = 0;
+    for (int round = 0; round < 200; round++) {
+        for (size_t i = 0; i < PART; i++) {
+            give(block[i]);
+            purge_if_over_budget();
+        }
+        most = round >= 100 && dirty() > most ? dirty() : most;
+        for (size_t i = 0; i < PART; i++) {
+            bool zeroed = false;
+            block[i] = span_take(size, 4096, &zeroed);
+            memset(block[i], 1, touched);
+        }
+    }
+    for (size_t i = 0; i < BLOCKS; i++) {
+        give(block[i]);
+        purge_if_over_budget();
+    }
+    assert_true(dirty() <= 8 * MIB);
+    return most;
+}
+
+/* Where blocks get filled what is kept may be more than what is live, else it may not. */
+static void more_is_kept_of_blocks_that_are_filled(void **state) {
+    (void)state;
+    assert_int_equal(kept_after_rounds(MIB, MIB), 18 * MIB);
+}
+
+static void less_is_kept_of_blocks_that_are_not(void **state) {
+    (void)state;
+    assert_true(kept_after_rounds(MIB, 4096) <= 14 * MIB);
+}
+
+/* A small heap of filled blocks: half as much again as is live, beyond swing_max. */
+static void a_small_heap_of_filled_blocks_keeps_more(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_huge_start, HUGE_NEVER)); /* it does not depend on huge pages */
+    assert_int_equal(kept_after_rounds(MIB / 2, MIB / 2), 9 * MIB);
+}
+
+static void a_small_heap_of_others_does_not(void **state) {
+    (void)state;
+    assert_true(kept_after_rounds(MIB / 2, 4096) <= 8 * MIB);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(an_unmapped_chunk_is_quick_to_get_again),
     cmocka_unit_test(growth_before_a_purge_is_no_regret),
+    cmocka_unit_test(more_is_kept_of_blocks_that_are_filled),
+    cmocka_unit_test(less_is_kept_of_blocks_that_are_not),
+    cmocka_unit_test(a_small_heap_of_filled_blocks_keeps_more),
+    cmocka_unit_test(a_small_heap_of_others_does_not),
     cmocka_unit_test(the_budget_follows_options_and_live_bytes),
     cmocka_unit_test(nothing_goes_back_within_the_budget),
     cmocka_unit_test(purges_down_to_what_is_asked),

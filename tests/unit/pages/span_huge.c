@@ -306,6 +306,19 @@ static void windows_that_went_back_are_quick(void **state) {
     span_check();
 }
 
+/* Whether blocks get filled is known all the same. */
+static void what_goes_back_asks_for_none_where_there_are_none(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_huge_start, HUGE_NEVER));
+    for (unsigned i = 0; i < 4; i++) {
+        char *block = take_touched(4 * MIB);
+        give(block);
+        purge_all();
+        assert_int_equal(fake_huge_pages_at(block), -1);
+    }
+    assert_true(filled_usually());
+}
+
 static void windows_of_which_a_part_went_back_are_not(void **state) {
     (void)state;
     fill_some();
@@ -324,6 +337,7 @@ static void windows_of_which_a_part_went_back_are_not(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(windows_that_went_back_are_quick),
+    cmocka_unit_test(what_goes_back_asks_for_none_where_there_are_none),
     cmocka_unit_test(windows_of_which_a_part_went_back_are_not),
     cmocka_unit_test(no_memory_is_no_window),
     cmocka_unit_test(what_windows_leave_is_bounded),
