@@ -331,6 +331,11 @@ static void windows_of_which_a_part_went_back_are_not(void **state) {
     purge_all();
     give(slow);
     purge_all();
+    char *whole = take_touched(2 * MIB);
+    assert_ptr_equal(whole, slow);
+    assert_int_equal(fake_huge_pages_at(whole), -1);
+    give(whole); /* a window again, whose pages are ordinary ones */
+    purge_all();
     assert_int_equal(fake_huge_pages_at(take(2 * MIB)), -1);
     span_check();
 }
