@@ -306,7 +306,7 @@ static COLD void purge_slabs(unsigned slabs_of_bin) {
             free += bytes_free(&shards[s].bins[c], c);
         }
     }
-    size_t kept = load_relaxed(&page_counters.slab_clean_bytes) + purge_budget_now();
+    size_t kept = load_relaxed(&page_counters.slab_clean_bytes) + purge_budget_of_slabs();
     for (unsigned s = 0; s < shard_count(); s++) {
         for (unsigned c = 1; c < CLASS_COUNT && free > kept; c++) {
             struct bin *bin = &shards[s].bins[c];

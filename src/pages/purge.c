@@ -28,6 +28,7 @@ static _Atomic(size_t) swing;         /* what giving back was regretted, fading 
 static _Atomic(size_t) given_lately;  /* what was given back and not needed again so far, up to a limit */
 static _Atomic(size_t) purged_before; /* the counters when it was last looked at */
 static _Atomic(size_t) clean_before;
+static _Atomic(size_t) slab_swing; /* see purge_budget_of_slabs */
 
 static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
@@ -41,8 +42,8 @@ static size_t larger(size_t a, size_t b) {
  * The most that the swing may keep: a figure of its own, a share of live memory, or, for large blocks in steady replacement, what fills
  * the gap between what is live and a little more than was live at their peak, but no more than what is live.
  *
- * Where blocks get filled each page that goes back too early is a fault, and what is kept has been seen to be used: that may be half as
- * much again as what is live, and in a small heap twice the figure.
+ * Where blocks get filled each page that goes back too early is a fault, and what is kept has been seen to be used: that may be a
+ * quarter more than what is live, and in a small heap twice the figure.
  */
 static size_t swing_limit(void) {
     size_t most = option_get(OPTION_swing_max);
@@ -54,8 +55,8 @@ static size_t swing_limit(void) {
     size_t large = load_relaxed(&page_counters.large_bytes);
     size_t peak = load_relaxed(&page_counters.large_peak_bytes);
     size_t high = peak + peak * PEAK_SHARE / 16;
-    size_t gap = smaller(high > large ? high - large : 0, filled ? large + large / 2 : large);
-    size_t few = filled ? smaller(2 * most, live + live / 2) : 0;
+    size_t gap = smaller(high > large ? high - large : 0, filled ? large + large / 4 : large);
+    size_t few = filled ? smaller(2 * most, live + live / 4) : 0;
     return larger(larger(most, live >> SWING_SHIFT), larger(gap, few));
 }
 
@@ -189,6 +190,21 @@ size_t purge_budget_now(void) {
         note_regret();
     }
     return purge_budget();
+}
+
+void purge_note_slab_gave(size_t bytes) {
+    size_t swung = load_relaxed(&slab_swing);
+    store_relaxed(&slab_swing, swung > bytes ? swung - bytes : 0);
+}
+
+void purge_note_slab_took(size_t bytes) {
+    size_t swung = load_relaxed(&slab_swing) + 2 * bytes;
+    size_t most = option_get(OPTION_swing_max);
+    store_relaxed(&slab_swing, swung < most ? swung : most);
+}
+
+size_t purge_budget_of_slabs(void) {
+    return limit_budget(purge_budget_now() + load_relaxed(&slab_swing));
 }
 
 void purge_if_over_budget(void) {

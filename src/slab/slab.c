@@ -5,6 +5,7 @@
 #include "slab/slab.h"
 #include "base/check.h"
 #include "pages/counters.h"
+#include "pages/purge.h"
 #include "platform/platform.h"
 
 _Static_assert(sizeof(struct slab) == UNIT_INFO_BYTES, "a slab header is a chunk's unit_info");
@@ -136,6 +137,7 @@ static void forget_clean(struct slab *slab, unsigned slices) {
 static COLD void note_claimed(struct slab *slab) {
     unsigned taken = slab->clean & whole_pages(slices_in_use(slab));
     fetch_add_relaxed(&page_counters.clean_taken_bytes, bytes_of(taken));
+    purge_note_slab_took(bytes_of(taken));
     forget_clean(slab, taken);
 }
 
@@ -162,6 +164,7 @@ static size_t purge_slices(struct slab *slab, unsigned purgeable) {
     slab->clean = (uint16_t)(slab->clean | purged);
     fetch_add_relaxed(&page_counters.slab_clean_bytes, bytes_of(purged));
     fetch_add_relaxed(&page_counters.purged_bytes, bytes_of(purged));
+    purge_note_slab_gave(bytes_of(purged));
     slab_check(slab);
     return bytes_of(purged);
 }

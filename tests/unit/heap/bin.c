@@ -5,6 +5,7 @@
 #include "config/options.h"
 #include "pages/counters.h"
 #include "pages/meta.h"
+#include "pages/purge.h"
 #include "platform/lock.h"
 #include "slab/slab.h"
 #include "unit.h"
@@ -297,6 +298,30 @@ static void free_pages_of_slabs_go_when_there_are_many(void **state) {
     assert_true(free - clean < 3 * DIRTY_MIN);
 }
 
+/* A program that takes and frees the same blocks in turn: pages that went back and were claimed again are kept the next time. */
+static void free_pages_of_slabs_stay_when_they_are_needed_again(void **state) {
+    (void)state;
+    enum { SLABS = 192 };
+    purge_note_slab_took(SWING_MAX / 2); /* as slab_claim says */
+    size_t clean = clean_after_leaving_survivors(SLABS);
+    size_t free = (size_t)SLABS * 126 * 512;
+    assert_true(free < DIRTY_MIN + SWING_MAX);
+    assert_int_equal(clean, 0);
+}
+
+static void claimed_pages_are_told_to_those_who_keep_the_budget(void **state) {
+    (void)state;
+    size_t clean = clean_after_leaving_survivors(192);
+    assert_true(clean >= DIRTY_MIN);
+    assert_int_equal(purge_budget_of_slabs(), purge_budget_now());
+    unsigned shard = 0;
+    void *block[128];
+    for (unsigned i = 0; load_relaxed(&page_counters.slab_clean_bytes) > clean / 8; i++) {
+        assert_in_range(claim(&shard, 24, block, 126), 1, 126);
+    }
+    assert_true(purge_budget_of_slabs() >= purge_budget_now() + clean / 2);
+}
+
 static void a_few_free_pages_stay(void **state) {
     (void)state;
     assert_int_equal(clean_after_leaving_survivors(DIRTY_MIN / UNIT_SIZE), 0);
@@ -385,6 +410,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_other_shards_have_plenty_of_is_used_before_new_memory),
     cmocka_unit_test(a_little_is_left_to_its_shard_while_there_is_memory),
     cmocka_unit_test(free_pages_of_slabs_go_when_there_are_many),
+    cmocka_unit_test(free_pages_of_slabs_stay_when_they_are_needed_again),
+    cmocka_unit_test(claimed_pages_are_told_to_those_who_keep_the_budget),
     cmocka_unit_test(a_few_free_pages_stay),
     cmocka_unit_test(refusals),
     cmocka_unit_test(free_pages_of_partly_used_slabs_go_back),

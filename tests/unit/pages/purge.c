@@ -454,7 +454,7 @@ static size_t kept_after_rounds(size_t size, size_t touched, size_t part) {
 /* Where blocks get filled what is kept may be more than what is live, else it may not. */
 static void more_is_kept_of_blocks_that_are_filled(void **state) {
     (void)state;
-    assert_int_equal(kept_after_rounds(MIB, MIB, 18), 18 * MIB);
+    assert_in_range(kept_after_rounds(MIB, MIB, 18), 15 * MIB, 18 * MIB); /* 14 live */
 }
 
 static void less_is_kept_of_blocks_that_are_not(void **state) {
@@ -462,12 +462,12 @@ static void less_is_kept_of_blocks_that_are_not(void **state) {
     assert_true(kept_after_rounds(MIB, 4096, 18) <= 14 * MIB);
 }
 
-/* A small heap of filled blocks: half as much again as is live, in slabs too, beyond swing_max. */
+/* A small heap of filled blocks: a quarter more than is live, in slabs too, beyond swing_max. */
 static void a_small_heap_of_filled_blocks_keeps_more(void **state) {
     (void)state;
     assert_true(option_set(OPTION_huge_start, HUGE_NEVER)); /* it does not depend on huge pages */
     store_relaxed(&page_counters.used_bytes, 8 * MIB);
-    assert_int_equal(kept_after_rounds(MIB / 2, MIB / 2, 28), 14 * MIB);
+    assert_in_range(kept_after_rounds(MIB / 2, MIB / 2, 28), 11 * MIB, 13 * MIB); /* 10 live */
 }
 
 static void a_small_heap_of_others_does_not(void **state) {
@@ -476,7 +476,32 @@ static void a_small_heap_of_others_does_not(void **state) {
     assert_true(kept_after_rounds(MIB / 2, 4096, 28) <= 8 * MIB);
 }
 
+/* More than half of what they gave, or it was right to give. */
+static void slabs_may_keep_what_they_need_again(void **state) {
+    (void)state;
+    size_t budget = purge_budget();
+    assert_int_equal(purge_budget_of_slabs(), budget);
+    for (int i = 0; i < 100; i++) {
+        purge_note_slab_gave(MIB);
+        purge_note_slab_took(MIB / 2);
+    }
+    assert_int_equal(purge_budget_of_slabs(), budget + MIB);
+    for (int i = 0; i < 100; i++) {
+        purge_note_slab_gave(MIB);
+        purge_note_slab_took(MIB);
+    }
+    assert_int_equal(purge_budget_of_slabs(), budget + SWING_MAX);
+    for (int i = 0; i < 10; i++) {
+        purge_note_slab_gave(MIB);
+    }
+    assert_int_equal(purge_budget_of_slabs(), budget);
+    assert_true(option_set(OPTION_swing_max, 0));
+    purge_note_slab_took(MIB);
+    assert_int_equal(purge_budget_of_slabs(), budget);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(slabs_may_keep_what_they_need_again),
     cmocka_unit_test(an_unmapped_chunk_is_quick_to_get_again),
     cmocka_unit_test(a_chunk_of_which_a_part_went_back_is_not),
     cmocka_unit_test(a_look_between_purges_takes_nothing_off),
