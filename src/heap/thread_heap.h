@@ -63,6 +63,7 @@ struct heap {
     char *arena_next;
     char *arena_end;
     uint32_t capacity_bytes;
+    uint32_t claimed; /* bytes, in refills since they were told of last */
     unsigned shard;
     unsigned flush_seen;    /* the last request to flush that was obeyed */
     unsigned overflows;     /* full magazines in a row, of any class, without a refill */
