@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-enum { STREAK = 7, CLAIMED_MANY = 1 << 20 };
+enum { STREAK = 7, EXCHANGED_MANY = 1 << 20 };
 
 #define N1 (uint32_t) UINT16_MAX << TOP_FITS_SHIFT | (offsetof(struct heap, nothing) + sizeof(void *))
 #define N4 N1, N1, N1, N1
@@ -211,10 +211,10 @@ static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
     memorise(heap, first, got - 1);
     set_held(heap, class_index, got - 1);
     magazines_check(heap);
-    heap->claimed += got * size_classes[class_index].size;
-    if (UNLIKELY(heap->claimed >= CLAIMED_MANY)) {
-        purge_after_allocating(heap->claimed);
-        heap->claimed = 0;
+    heap->exchanged += got * size_classes[class_index].size;
+    if (UNLIKELY(heap->exchanged >= EXCHANGED_MANY)) {
+        purge_after_exchange(heap->exchanged);
+        heap->exchanged = 0;
     }
     return block;
 }

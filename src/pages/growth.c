@@ -12,17 +12,17 @@
 enum { PATIENCE_SHIFT = 2 };
 
 static _Atomic(unsigned) untouched; /* units. Relaxed: who reads it without the lock looks again under it */
-static _Atomic(size_t) allocated;   /* bytes since one of them was taken. Relaxed: a little more or less does not matter */
+static _Atomic(size_t) exchanged;   /* bytes since one of them was taken. Relaxed: a little more or less does not matter */
 static size_t stalled_at;           /* live bytes, at last; 0: it never did */
 
 void growth_expected(unsigned units) {
     fetch_add_relaxed(&untouched, units);
-    store_relaxed(&allocated, 0);
+    store_relaxed(&exchanged, 0);
 }
 
 void growth_goes_on(unsigned units) {
     fetch_sub_relaxed(&untouched, units);
-    store_relaxed(&allocated, 0);
+    store_relaxed(&exchanged, 0);
 }
 
 void growth_ends(unsigned units) {
@@ -39,9 +39,9 @@ bool growth_fills_next(void) {
     return live + CHUNK_SIZE <= stalled_at || live >= stalled_at + more;
 }
 
-void growth_note_allocated(size_t bytes) {
+void growth_note_exchanged(size_t bytes) {
     if (load_relaxed(&untouched)) {
-        fetch_add_relaxed(&allocated, bytes);
+        fetch_add_relaxed(&exchanged, bytes);
     }
 }
 
@@ -50,5 +50,5 @@ bool growth_is_stalled(void) {
         return false;
     }
     size_t patience = page_live_bytes() >> PATIENCE_SHIFT;
-    return load_relaxed(&allocated) >= (patience > PATIENCE_MIN ? patience : PATIENCE_MIN);
+    return load_relaxed(&exchanged) >= (patience > PATIENCE_MIN ? patience : PATIENCE_MIN);
 }

@@ -189,8 +189,8 @@ void purge_if_over_budget(void) {
     }
 }
 
-void purge_after_allocating(size_t bytes) {
-    growth_note_allocated(bytes);
+void purge_after_exchange(size_t bytes) {
+    growth_note_exchanged(bytes);
     struct chunk *chunk;
     unsigned start;
     unsigned count;

@@ -41,9 +41,9 @@ static void the_rest_goes_when_the_heap_has_ceased_to_grow(void **state) {
     (void)state;
     void *info = take_huge();
     assert_int_equal(dirty(), CHUNK_SIZE - UNIT_SIZE);
-    purge_after_allocating(PATIENCE - 1);
+    purge_after_exchange(PATIENCE - 1);
     assert_int_equal(dirty(), CHUNK_SIZE - UNIT_SIZE);
-    purge_after_allocating(1);
+    purge_after_exchange(1);
     assert_int_equal(dirty(), 0);
     assert_int_equal(fake_purged_bytes(), CHUNK_SIZE - UNIT_SIZE);
     assert_int_equal(fake_huge_pages_at(address_of(info)), -1); /* or the kernel would fill it again */
@@ -51,7 +51,7 @@ static void the_rest_goes_when_the_heap_has_ceased_to_grow(void **state) {
     void *next = chunk_take_unit(1);
     assert_ptr_equal(address_of(next), address_of(info) + UNIT_SIZE);
     assert_true(unit_all(address_of(next), UNIT_SIZE, 0));
-    purge_after_allocating(2 * PATIENCE);
+    purge_after_exchange(2 * PATIENCE);
     assert_int_equal(fake_purged_bytes(), CHUNK_SIZE - UNIT_SIZE);
 }
 
@@ -59,11 +59,11 @@ static void not_while_it_grows(void **state) {
     (void)state;
     (void)take_huge();
     for (unsigned left = CHUNK_UNITS - 1; left > 0; left--) {
-        purge_after_allocating(PATIENCE - 1);
+        purge_after_exchange(PATIENCE - 1);
         assert_int_equal(dirty(), left * UNIT_SIZE);
         (void)take_unit();
     }
-    purge_after_allocating(PATIENCE);
+    purge_after_exchange(PATIENCE);
     assert_int_equal(fake_purged_bytes(), 0);
 }
 
@@ -72,7 +72,7 @@ static void what_was_used_before_is_no_growth_and_stays(void **state) {
     void *info = take_huge();
     void *second = take_unit();
     for (unsigned i = 0; i < 4; i++) { /* comes and goes, as it does in a heap that stays as it is */
-        purge_after_allocating(PATIENCE / 4);
+        purge_after_exchange(PATIENCE / 4);
         chunk_give_unit(second, UNIT_SLICES, 0);
         second = i < 3 ? take_unit() : NULL;
     }
@@ -87,9 +87,9 @@ static void a_large_heap_is_given_more_time(void **state) {
     (void)state;
     (void)take_huge();
     store_relaxed(&page_counters.large_bytes, 100 * MIB);
-    purge_after_allocating(25 * MIB);
+    purge_after_exchange(25 * MIB);
     assert_int_equal(fake_purged_bytes(), 0);
-    purge_after_allocating(CHUNK_SIZE);
+    purge_after_exchange(CHUNK_SIZE);
     assert_true(fake_purged_bytes() > 0);
 }
 
@@ -117,7 +117,7 @@ static void the_next_one_is_asked_for_where_it_will_be_filled(void **state) {
 static void chunks_follow_that(void **state) {
     (void)state;
     void *info = take_huge();
-    purge_after_allocating(PATIENCE);
+    purge_after_exchange(PATIENCE);
     do {
         info = take_unit();
     } while (unit_of_unit_info(info) != 0);
@@ -128,9 +128,9 @@ static void refusals(void **state) {
     (void)state;
     (void)take_huge();
     fake_fail_nth(FAKE_PURGE, 1);
-    purge_after_allocating(PATIENCE);
+    purge_after_exchange(PATIENCE);
     assert_int_equal(dirty(), CHUNK_SIZE - UNIT_SIZE);
-    purge_after_allocating(PATIENCE); /* they are free and dirty like all others now */
+    purge_after_exchange(PATIENCE); /* they are free and dirty like all others now */
     assert_int_equal(dirty(), CHUNK_SIZE - UNIT_SIZE);
     assert_true(purge_down_to(0));
     assert_int_equal(dirty(), 0);
