@@ -409,9 +409,9 @@ bool chunk_take_untouched(struct chunk **result, unsigned *start, unsigned *coun
         *count = chunk->untouched * UNIT_SLICES;
         *start = CHUNK_SLICES - *count;
         (void)take(chunk, *start, *count);
-        relink(chunk);
         growth_ends(leave_untouched(chunk, 0));
         growth_has_stalled();
+        relink(chunk);
     }
     lock_give(&chunk_lock, LOCK_CHUNKS);
     return found;
