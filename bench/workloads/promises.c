@@ -57,9 +57,9 @@ void workload_promise_realloc(void) {
 // 300 blocks of 66 KiB, just beyond a power of two, every page used: what is paid beyond what was asked for?
 void workload_promise_66k(void) {
     enum { COUNT = 300, SIZE = 66 << 10 };
-    static void *blocks[COUNT];
-    uint64_t before = bench_anonymous_kib();
+    void **blocks = bench_map(COUNT * sizeof *blocks);
     bench_begin();
+    uint64_t before = bench_anonymous_kib();
     for (unsigned i = 0; i < COUNT; i++) {
         blocks[i] = must_malloc(SIZE);
         touch_pages(blocks[i], SIZE);
@@ -74,9 +74,9 @@ void workload_promise_66k(void) {
 // 50 pages, each aligned to 2 MiB, as a runtime asks for its heap's chunks.
 void workload_promise_aligned(void) {
     enum { COUNT = 50 };
-    static void *blocks[COUNT];
-    uint64_t before = bench_anonymous_kib();
+    void **blocks = bench_map(COUNT * sizeof *blocks);
     bench_begin();
+    uint64_t before = bench_anonymous_kib();
     for (unsigned i = 0; i < COUNT; i++) {
         blocks[i] = bench_check(aligned_alloc(2 * MIB, 4096));
         if (((uintptr_t)blocks[i] & (2 * MIB - 1)) != 0)

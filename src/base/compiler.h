@@ -24,6 +24,10 @@
 #else
 #define FORGET_BESIDE_RESULT(one, two) __asm__("" : "+r"(one), "+r"(two))
 #endif
+/* A table of which little is used, or nothing in most programs: such tables lie behind all other variables that begin as zeros, so that
+ * these lie together, on the fewest pages. (Compilers keep sections of this prefix free of bytes; linkers know no place for it and put it
+ * last.) */
+#define SPARSE __attribute__((section(".sbss.sparse")))
 #define EXPORT __attribute__((visibility("default")))
 /* For declarations of data on fast paths: -fvisibility concerns definitions only, and without it the address is loaded from a table. */
 #define HIDDEN __attribute__((visibility("hidden")))

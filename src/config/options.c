@@ -54,7 +54,7 @@ _Atomic(size_t) option_values[OPTION_COUNT] = {
 };
 
 /* One path is enough while one option takes one; the assertion below notices a second. */
-static char path_text[OPTION_PATH_MAX];
+static SPARSE char path_text[OPTION_PATH_MAX];
 
 #define OPTION(name, kind, initial, minimum, maximum, words, sentence) +((kind) == PATH)
 _Static_assert(0

@@ -21,9 +21,9 @@ struct module {
     const char *path;
 };
 
-static struct module modules[MODULES_MAX];
+static SPARSE struct module modules[MODULES_MAX];
 static unsigned module_count;
-static char paths[PATHS_BYTES];
+static SPARSE char paths[PATHS_BYTES];
 static size_t paths_used;
 
 /* The state of reading /proc/self/maps line by line. */
@@ -99,7 +99,7 @@ static void read_line(struct maps *maps) {
 
 /* Calls `line` for each line; a line that is too long is cut. Nothing is called when the system does not show its list. */
 static void read_maps(struct maps *maps, void (*line)(struct maps *maps)) {
-    static char buffer[READ_BYTES];
+    static SPARSE char buffer[READ_BYTES];
     maps->length = 0;
     int descriptor = fault_open_file("/proc/self/maps");
     if (descriptor < 0) {
@@ -121,7 +121,7 @@ static void read_maps(struct maps *maps, void (*line)(struct maps *maps)) {
     fault_close_file(descriptor);
 }
 
-static struct maps maps_of_process;
+static SPARSE struct maps maps_of_process;
 
 void trace_read_modules(void) {
     module_count = 0;

@@ -13,7 +13,7 @@ enum { STANDARD_ERROR = 2, PATIENCE = 1000000 };
 
 /* Acquire and release pair with each other: the static buffers of trace.c pass from one reporter to the next. */
 static _Atomic(uint32_t) reporting;
-static struct trace access_trace;
+static SPARSE struct trace access_trace;
 
 /* Other reporters wait, but not for ever: the one who reports may have been ended by the program's handler. */
 static bool begin_report(void) {

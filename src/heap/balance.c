@@ -7,6 +7,7 @@
 #include "heap/bin.h"
 #include "heap/misuse.h"
 #include "heap/shard.h"
+#include "pages/counters.h"
 
 enum {
     FULL_SHARES = 32,     /* heaps that may all cache what the option says; more if there are more shards */
@@ -36,6 +37,7 @@ void balance_flush(struct heap *heap, unsigned class_index, unsigned count, cons
     unsigned staying = held_in(heap, class_index) - count;
     void **leaving = first_of(heap, class_index) + staying;
     set_held(heap, class_index, staying);
+    heap->exchanged += count * size_classes[class_index].size;
     unsigned bad = bin_put(class_index, leaving, count);
     for (unsigned i = 0; i < bad; i++) {
         misuse_examine(call, (uintptr_t)leaving[i]);
@@ -71,8 +73,8 @@ static void shrink(struct heap *heap, unsigned class_index, unsigned capacity, c
 }
 
 /* A class that has been quiet for a round gives its magazine to those that ask for more; when the heap is too large, a busy one gives
- * half. One class is looked at each time a growth is refused, so that no call pays for the whole round; and now and then when nobody asks,
- * since the blocks of a size that a program has done with keep slabs from being free. */
+ * half. One class is looked at each time a growth is refused, so that no call pays for the whole round; and when nobody asks, since the
+ * blocks of a size that a program has done with keep slabs from being free: now and then, and when slabs had to be made. */
 static COLD void make_room(struct heap *heap, bool too_large, const char *call) {
     unsigned c = next_class(&heap->room_hand);
     unsigned capacity = capacity_of(heap, c);
@@ -87,6 +89,16 @@ static COLD void make_room(struct heap *heap, bool too_large, const char *call) 
         unsigned half = capacity / 2 - 1;
         shrink(heap, c, half > CAPACITY_LEAST ? half : CAPACITY_LEAST, call);
     }
+}
+
+/* More of them than there ever were when this thread looked. */
+static bool slabs_were_made(struct heap *heap) {
+    size_t used = load_relaxed(&page_counters.used_bytes);
+    if (used <= heap->most_used) {
+        return false;
+    }
+    heap->most_used = used;
+    return true;
 }
 
 bool balance_grow(struct heap *heap, unsigned class_index, const char *call) {
@@ -104,7 +116,7 @@ bool balance_grow(struct heap *heap, unsigned class_index, const char *call) {
         if (capacity == 0) {
             return magazine_set_capacity(heap, class_index, wanted < CAPACITY_LEAST ? wanted : CAPACITY_LEAST);
         }
-    } else if (!too_large && ++heap->calls_at_limit % LOOK_EVERY) {
+    } else if (!too_large && !slabs_were_made(heap) && ++heap->calls_at_limit % LOOK_EVERY) {
         return false;
     }
     make_room(heap, too_large, call);

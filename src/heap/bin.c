@@ -22,7 +22,7 @@ struct bin {
     struct list lists[LISTS];
 } ALIGNED(64);
 
-static struct { struct bin bins[CLASS_COUNT]; } shards[SHARDS_MAX];
+static SPARSE ALIGNED(SLICE_SIZE) struct { struct bin bins[CLASS_COUNT]; } shards[SHARDS_MAX];
 
 /* Wholly free slabs in all bins. Relaxed: a bound that may be overrun by as many as there are threads. */
 static _Atomic(unsigned) kept_slabs;

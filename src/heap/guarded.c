@@ -22,8 +22,9 @@ static struct lock guarded_lock;
 static struct guarded_slot *slots; /* NULL: no pool yet */
 static bool refused;               /* the system did not give one; not asked again */
 static uint64_t changes;
-static uint64_t rests_since[GUARDED_SLOTS]; /* in changes; LIVE: it does not rest. Apart from the records, which would all be touched */
-static _Atomic(size_t) live_count;          /* relaxed, written under the lock, read anywhere */
+static SPARSE uint64_t
+    rests_since[GUARDED_SLOTS];    /* in changes; LIVE: it does not rest. Apart from the records, which would all be touched */
+static _Atomic(size_t) live_count; /* relaxed, written under the lock, read anywhere */
 static _Atomic(size_t) live_bytes;
 
 void trace_take(struct trace *trace, uintptr_t stack) {

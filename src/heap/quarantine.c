@@ -16,7 +16,7 @@ struct waiting {
 };
 
 static struct lock quarantine_lock;
-static struct waiting ring[QUARANTINE_SLOTS];
+static SPARSE struct waiting ring[QUARANTINE_SLOTS];
 static unsigned first;
 static unsigned count;
 static size_t bytes;

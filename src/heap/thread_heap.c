@@ -10,12 +10,13 @@
 #include "heap/misuse.h"
 #include "pages/meta.h"
 #include "pages/page_map.h"
+#include "pages/purge.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
 
 #include <string.h>
 
-enum { STREAK = 7 };
+enum { STREAK = 7, EXCHANGED_MANY = 1 << 20 };
 
 #define N1 (uint32_t) UINT16_MAX << TOP_FITS_SHIFT | (offsetof(struct heap, nothing) + sizeof(void *))
 #define N4 N1, N1, N1, N1
@@ -210,6 +211,11 @@ static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
     memorise(heap, first, got - 1);
     set_held(heap, class_index, got - 1);
     magazines_check(heap);
+    heap->exchanged += got * size_classes[class_index].size;
+    if (UNLIKELY(heap->exchanged >= EXCHANGED_MANY)) {
+        purge_after_exchange(heap->exchanged);
+        heap->exchanged = 0;
+    }
     return block;
 }
 

@@ -62,7 +62,9 @@ struct heap {
     void **unused[MAGAZINE_SIZES];          /* magazines without a class, by the logarithm of their slots, linked through slot 0 */
     char *arena_next;
     char *arena_end;
+    size_t most_used; /* bytes in slabs, of all threads, at most when a magazine could not grow */
     uint32_t capacity_bytes;
+    uint32_t exchanged; /* bytes taken from the bins and put back since that was told of last */
     unsigned shard;
     unsigned flush_seen;    /* the last request to flush that was obeyed */
     unsigned overflows;     /* full magazines in a row, of any class, without a refill */

@@ -8,6 +8,7 @@
 #include "config/options.h"
 #include "pages/counters.h"
 #include "pages/fence.h"
+#include "pages/growth.h"
 #include "pages/huge.h"
 #include "pages/meta.h"
 #include "pages/page_map.h"
@@ -37,6 +38,8 @@ void chunk_check(const struct chunk *chunk) {
     CHECK(chunk->free_slices == run_count(&chunk->free, 0, CHUNK_SLICES));
     CHECK(chunk->dirty_free == run_count(&both, 0, CHUNK_SLICES));
     CHECK(chunk->free_units == run_whole_units(&chunk->free));
+    unsigned untouched = chunk->untouched * (unsigned)UNIT_SLICES;
+    CHECK(untouched == run_count(&chunk->free, CHUNK_SLICES - untouched, untouched));
     CHECK(chunk->retired || list_contains(&chunk->by_unit) == (chunk->free_units != 0));
 }
 
@@ -80,6 +83,13 @@ static void give(struct chunk *chunk, unsigned start, unsigned count) {
     chunk->free_units = run_whole_units(&chunk->free);
     fetch_add_relaxed(&page_counters.dirty_bytes, (size_t)dirty << SLICE_SHIFT);
     fetch_sub_relaxed(&page_counters.used_bytes, (size_t)count << SLICE_SHIFT);
+}
+
+/* The last units of a huge chunk are no longer what nobody has had: all but so many. */
+static unsigned leave_untouched(struct chunk *chunk, unsigned count) {
+    unsigned fewer = chunk->untouched - count;
+    chunk->untouched = (uint8_t)count;
+    return fewer;
 }
 
 static void ring_insert(struct chunk *chunk) {
@@ -174,8 +184,9 @@ static struct chunk *enter_new(void) {
     if (base == NULL) {
         return NULL;
     }
-    /* A heap of this size fills the chunk it asks for, so one huge page replaces 512 faults and costs at most one chunk's slack. */
-    bool huge = huge_wanted(page_live_bytes(), CHUNK_SIZE);
+    /* A heap of this size fills the chunk it asks for, so one huge page replaces 512 faults and costs at most one chunk's slack, for as
+     * long as the heap grows. */
+    bool huge = growth_fills_next() && huge_wanted(page_live_bytes(), CHUNK_SIZE);
     platform_huge_pages(base, CHUNK_SIZE, huge);
     bool unused;
     struct chunk *chunk = enter(base, NULL, &unused);
@@ -184,7 +195,10 @@ static struct chunk *enter_new(void) {
     } else {
         chunk->huge = huge;
         chunk->gone = huge ? 0 : GONE_ALL;
-        if (huge) { /* all of it is backed as soon as any of it is used */
+        if (huge) {
+            chunk->untouched = CHUNK_UNITS;
+            growth_expected(CHUNK_UNITS);
+            /* all of it is backed as soon as any of it is used */
             run_set(&chunk->dirty, 0, CHUNK_SLICES);
             chunk->dirty_free = CHUNK_SLICES;
             fetch_add_relaxed(&page_counters.dirty_bytes, CHUNK_SIZE);
@@ -301,6 +315,9 @@ void *chunk_take_unit(unsigned class_index) {
     if (chunk) {
         unit = HARDENED_BY(HARDENED_OWN_UNITS) ? unit : lowest_bit(chunk->free_units);
         size_t clean = take(chunk, unit * UNIT_SLICES, UNIT_SLICES);
+        if (UNLIKELY(unit + chunk->untouched >= CHUNK_UNITS)) {
+            growth_goes_on(leave_untouched(chunk, CHUNK_UNITS - 1 - unit));
+        }
         fetch_add_relaxed(&page_counters.clean_taken_bytes, clean << SLICE_SHIFT);
         relink(chunk);
         page_map_set_class((uintptr_t)chunk_unit_base(chunk, unit), class_index);
@@ -336,6 +353,7 @@ static void retire(struct chunk *chunk) {
     (void)take(chunk, 0, CHUNK_SLICES);
     off_list(chunk);
     ring_remove(chunk);
+    growth_ends(leave_untouched(chunk, 0));
     chunk->retired = true;
     page_map_set_chunk((uintptr_t)chunk->base, NULL);
 }
@@ -370,6 +388,29 @@ bool chunk_take_dirty(struct chunk **result, unsigned *start, unsigned *count, b
         *start = run_next_set(&both, 0);
         *count = run_next_clear(&both, *start) - *start;
         (void)take(chunk, *start, *count);
+        if (*start + *count == CHUNK_SLICES) {
+            growth_ends(leave_untouched(chunk, 0));
+        }
+        relink(chunk);
+    }
+    lock_give(&chunk_lock, LOCK_CHUNKS);
+    return found;
+}
+
+bool chunk_take_untouched(struct chunk **result, unsigned *start, unsigned *count) {
+    lock_take(&chunk_lock, LOCK_CHUNKS);
+    struct chunk *chunk = hand;
+    while (chunk && chunk->untouched == 0) {
+        chunk = chunk->ring_next == hand ? NULL : chunk->ring_next;
+    }
+    bool found = chunk && growth_is_stalled();
+    if (found) {
+        *result = chunk;
+        *count = chunk->untouched * UNIT_SLICES;
+        *start = CHUNK_SLICES - *count;
+        (void)take(chunk, *start, *count);
+        growth_ends(leave_untouched(chunk, 0));
+        growth_has_stalled();
         relink(chunk);
     }
     lock_give(&chunk_lock, LOCK_CHUNKS);

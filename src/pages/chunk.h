@@ -22,7 +22,7 @@
  * chunks, and only once memory was refused do units change their class.
  *
  * Invariants (chunk_check): free_slices == bits of free; dirty_free == bits of free & dirty; free_units == whole units of free; a chunk is
- * on by_unit[log2 |free_units|] iff it has a free unit.
+ * on by_unit[log2 |free_units|] iff it has a free unit; untouched units are free.
  */
 #ifndef COLLAM_PAGES_CHUNK_H
 #define COLLAM_PAGES_CHUNK_H
@@ -44,10 +44,11 @@ struct chunk {
     uint32_t free_units;
     uint16_t free_slices;
     uint16_t dirty_free;
-    bool pinned;   /* part of the first mapping: never unmapped */
-    bool retired;  /* on its way to being unmapped: on no list */
-    bool huge;     /* asks for a huge page */
-    uint16_t gone; /* slices that were purged of a chunk that asked for one, or GONE_ALL if that is of no interest */
+    bool pinned;       /* part of the first mapping: never unmapped */
+    bool retired;      /* on its way to being unmapped: on no list */
+    bool huge;         /* asks for a huge page */
+    uint8_t untouched; /* units at the end of one that asked for it that nobody has had (growth.h) */
+    uint16_t gone;     /* slices that were purged of a chunk that asked for one, or GONE_ALL if that is of no interest */
     struct run_map free;
     struct run_map dirty;
     uint8_t whose[CHUNK_UNITS]; /* 0: nobody has had the unit yet, or nobody asks */
@@ -76,6 +77,8 @@ void chunk_give_unit(void *unit_info, unsigned touched, unsigned clean);
 /* For purging: takes one dirty free run out of use (see purge.c), *whole: it is the whole chunk, which then is off every list.
  * False when nothing is dirty within one turn of the hand. */
 bool chunk_take_dirty(struct chunk **chunk, unsigned *start, unsigned *count, bool *whole);
+/* The same for the untouched units of a chunk when the heap has ceased to grow into them (growth.h). */
+bool chunk_take_untouched(struct chunk **chunk, unsigned *start, unsigned *count);
 /* To be called before so many slices, from `start` on, are purged though the chunk stays: if it asks for a huge page it stops asking, and
  * once half of the page has gone it is broken up. */
 void chunk_part_goes(struct chunk *chunk, const char *start, unsigned slices);

@@ -32,7 +32,8 @@ struct mapping {
 enum { FIRST_SLOTS = 128, KEPT_MAX = 16 };
 
 static struct lock direct_lock;
-static struct mapping first_slots[FIRST_SLOTS];
+static SPARSE ALIGNED(SLICE_SIZE)
+struct mapping first_slots[FIRST_SLOTS];
 static struct mapping *slots = first_slots;
 static size_t slot_count = FIRST_SLOTS;
 static size_t used;

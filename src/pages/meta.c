@@ -20,7 +20,8 @@ struct cursor {
 };
 
 /* Enough for the first thread heap and chunk descriptor, so that starting needs no mapping for metadata. Cost: only what is touched. */
-static ALIGNED(SLICE_SIZE) char first_pages[FIRST_BYTES];
+static SPARSE ALIGNED(SLICE_SIZE)
+char first_pages[FIRST_BYTES];
 
 static struct lock meta_lock;
 static struct cursor rest = {first_pages, first_pages + FIRST_BYTES};

@@ -6,7 +6,7 @@
 #include "pages/fence.h"
 #include "platform/platform.h"
 
-struct page_map page_map;
+SPARSE struct page_map page_map;
 
 bool page_map_prepare(uintptr_t address, void *memory, bool *used) {
     *used = false;

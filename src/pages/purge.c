@@ -12,6 +12,7 @@
 #include "pages/fence.h"
 #include "pages/filled.h"
 #include "pages/huge.h"
+#include "pages/growth.h"
 #include "pages/limit.h"
 #include "pages/page_map.h"
 #include "pages/span.h"
@@ -123,6 +124,14 @@ static bool unmap(struct chunk *chunk) {
     return true;
 }
 
+/* The run is out of use. */
+static bool purge_part(struct chunk *chunk, unsigned start, unsigned count) {
+    chunk_part_goes(chunk, chunk->base + ((size_t)start << SLICE_SHIFT), count);
+    bool clean = purge_run(chunk, start, count);
+    chunk_return_slices(chunk, start, count, clean);
+    return clean;
+}
+
 static enum span_result purge_chunk(void) {
     struct chunk *chunk;
     unsigned start;
@@ -134,10 +143,7 @@ static enum span_result purge_chunk(void) {
     if (whole && unmap(chunk)) {
         return SPAN_DONE;
     }
-    chunk_part_goes(chunk, chunk->base + ((size_t)start << SLICE_SHIFT), count);
-    bool clean = purge_run(chunk, start, count);
-    chunk_return_slices(chunk, start, count, clean);
-    return clean ? SPAN_DONE : SPAN_REFUSED;
+    return purge_part(chunk, start, count) ? SPAN_DONE : SPAN_REFUSED;
 }
 
 /* True when address space went back. */
@@ -216,5 +222,15 @@ void purge_if_over_budget(void) {
     if (dirty > budget && dirty >= load_relaxed(&ask_again_at)) {
         /* Half, unless much of what goes back comes again. */
         (void)purge_down_to(load_relaxed(&swing) < budget / 2 ? budget / 2 : budget - budget / 8);
+    }
+}
+
+void purge_after_exchange(size_t bytes) {
+    growth_note_exchanged(bytes);
+    struct chunk *chunk;
+    unsigned start;
+    unsigned count;
+    while (UNLIKELY(growth_is_stalled()) && chunk_take_untouched(&chunk, &start, &count)) {
+        (void)purge_part(chunk, start, count);
     }
 }

@@ -19,10 +19,14 @@ enum {
 };
 
 static struct span *lowest;
-static struct list bins[3][BINS];
 static uint64_t bin_maps[3][BIN_WORDS]; /* which of them are not empty */
-static struct span *first_buckets[FIRST_BUCKETS];
-static struct span **buckets = first_buckets;
+
+/* The bins of the most usual sizes share a page with the first buckets. */
+static SPARSE ALIGNED(SLICE_SIZE) struct {
+    struct span *buckets[FIRST_BUCKETS];
+    struct list bins[BINS][3];
+} tables;
+static struct span **buckets = tables.buckets;
 static size_t bucket_count = FIRST_BUCKETS;
 static struct span *unused; /* descriptors */
 static unsigned unused_count;
@@ -119,7 +123,7 @@ void span_widen_table(void) {
             span_enter_in_table(span);
         }
     }
-    if (old != first_buckets) {
+    if (old != tables.buckets) {
         (void)fenced_unmap(old, align_up(old_count * sizeof(void *), platform_page_size()));
     }
 }
@@ -138,7 +142,7 @@ static unsigned bin_of(size_t size) {
 
 void span_enter_in_bin(struct span *span) {
     unsigned bin = bin_of(span->size);
-    list_push(&bins[span->state][bin], &span->in_bin);
+    list_push(&tables.bins[bin][span->state], &span->in_bin);
     bin_maps[span->state][bin / 64] |= (uint64_t)1 << (bin % 64);
     if (span->state == DIRTY) {
         span_count(&page_counters.large_dirty_bytes, span->size);
@@ -148,7 +152,7 @@ void span_enter_in_bin(struct span *span) {
 void span_remove_from_bin(struct span *span) {
     unsigned bin = bin_of(span->size);
     list_remove(&span->in_bin);
-    if (bins[span->state][bin].first == NULL) {
+    if (tables.bins[bin][span->state].first == NULL) {
         bin_maps[span->state][bin / 64] &= ~((uint64_t)1 << (bin % 64));
     }
     if (span->state == DIRTY) {
@@ -189,7 +193,7 @@ static unsigned previous_bin(enum span_state state, unsigned below) {
 static struct span *best_of(enum span_state state, unsigned bin, size_t size) {
     struct span *best = NULL;
     unsigned tries = TRIES;
-    for (struct list_node *node = bins[state][bin].first; node && tries; node = node->next, tries--) {
+    for (struct list_node *node = tables.bins[bin][state].first; node && tries; node = node->next, tries--) {
         struct span *span = LIST_ENTRY(node, struct span, in_bin);
         if (span->size >= size && (best == NULL || span->size < best->size)) {
             best = span;
@@ -230,7 +234,7 @@ struct span *span_next_smaller(enum span_state state, const struct span *span) {
         return LIST_ENTRY(span->in_bin.next, struct span, in_bin);
     }
     unsigned bin = previous_bin(state, span ? bin_of(span->size) : BINS);
-    return bin < BINS ? LIST_ENTRY(bins[state][bin].first, struct span, in_bin) : NULL;
+    return bin < BINS ? LIST_ENTRY(tables.bins[bin][state].first, struct span, in_bin) : NULL;
 }
 
 struct span *span_lowest(void) {
@@ -259,8 +263,8 @@ static void check_order(void) {
 
 static void check_bins(enum span_state state) {
     for (unsigned bin = 0; bin < BINS; bin++) {
-        CHECK((bins[state][bin].first != NULL) == (bin_maps[state][bin / 64] >> (bin % 64) & 1));
-        for (struct list_node *node = bins[state][bin].first; node; node = node->next) {
+        CHECK((tables.bins[bin][state].first != NULL) == (bin_maps[state][bin / 64] >> (bin % 64) & 1));
+        for (struct list_node *node = tables.bins[bin][state].first; node; node = node->next) {
             struct span *span = LIST_ENTRY(node, struct span, in_bin);
             CHECK(span->state == state && bin_of(span->size) == bin);
         }

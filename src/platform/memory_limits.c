@@ -224,7 +224,7 @@ void memory_group_find(struct memory_group *group) {
 /* The list of mounts may be long (a machine with many containers), and where groups are does not change: it is read once. Whoever comes
  * while it is being written reads for himself. */
 enum { UNKNOWN = 0, BEING_WRITTEN = -1 };
-static struct mount known_mount;
+static SPARSE struct mount known_mount;
 static _Atomic(int) known_version;
 
 static void find_group_again(struct memory_group *group) {

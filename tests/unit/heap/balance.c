@@ -241,6 +241,30 @@ static void magazines_of_sizes_no_longer_used_go(void **state) {
     assert_int_equal(heap_blocks_cached(GONE), 0);
 }
 
+/* Their blocks keep slabs, while more slabs than ever have to be made: one class is looked at for each. */
+static void magazines_of_quiet_sizes_go_when_memory_grows(void **state) {
+    (void)state;
+    enum { BUSY = 28, GONE = 4 };
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    work(GONE, 4);
+    work(BUSY, 8);
+    assert_int_equal(capacity(BUSY), size_classes[BUSY].cache);
+    assert_true(capacity(GONE) > CAPACITY_FIRST && heap_blocks_cached(GONE) > 0);
+    for (unsigned i = 0; i < 2 * CLASS_COUNT; i++) { /* not more than there were */
+        fetch_sub_relaxed(&page_counters.used_bytes, UNIT_SIZE);
+        (void)balance_grow(thread_heap, BUSY, "test");
+        fetch_add_relaxed(&page_counters.used_bytes, UNIT_SIZE);
+    }
+    assert_true(capacity(GONE) > CAPACITY_FIRST);
+    for (unsigned i = 0; i < 2 * CLASS_COUNT; i++) { /* a round sees that it was used, the next that it is not */
+        fetch_add_relaxed(&page_counters.used_bytes, UNIT_SIZE);
+        (void)balance_grow(thread_heap, BUSY, "test");
+    }
+    assert_int_equal(capacity(GONE), 0);
+    assert_int_equal(heap_blocks_cached(GONE), 0);
+    assert_int_equal(capacity(BUSY), size_classes[BUSY].cache);
+}
+
 static void magazines_keep_to_the_bytes_chosen(void **state) {
     (void)state;
     store_relaxed(&limit_ceiling, SIZE_MAX);
@@ -413,12 +437,19 @@ static void the_bytes_of_all_heaps_add_up(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(capacity_starts_small_and_doubles),      cmocka_unit_test(a_full_magazine_grows_then_flushes_the_newest),
-    cmocka_unit_test(all_capacities_together_are_bounded),    cmocka_unit_test(no_call_pays_for_all_classes),
-    cmocka_unit_test(many_heaps_share_what_few_may_have),     cmocka_unit_test(idle_classes_lose_their_magazines),
-    cmocka_unit_test(magazines_of_sizes_no_longer_used_go),   cmocka_unit_test(magazines_keep_to_the_bytes_chosen),
-    cmocka_unit_test(a_thread_that_only_frees_keeps_little),  cmocka_unit_test(full_magazines_in_a_row_go_back_whole),
-    cmocka_unit_test(idle_heaps_leave_their_share_to_others), cmocka_unit_test(other_classes_are_emptied_a_few_at_a_time),
+    cmocka_unit_test(magazines_of_quiet_sizes_go_when_memory_grows),
+    cmocka_unit_test(capacity_starts_small_and_doubles),
+    cmocka_unit_test(a_full_magazine_grows_then_flushes_the_newest),
+    cmocka_unit_test(all_capacities_together_are_bounded),
+    cmocka_unit_test(no_call_pays_for_all_classes),
+    cmocka_unit_test(many_heaps_share_what_few_may_have),
+    cmocka_unit_test(idle_classes_lose_their_magazines),
+    cmocka_unit_test(magazines_of_sizes_no_longer_used_go),
+    cmocka_unit_test(magazines_keep_to_the_bytes_chosen),
+    cmocka_unit_test(a_thread_that_only_frees_keeps_little),
+    cmocka_unit_test(full_magazines_in_a_row_go_back_whole),
+    cmocka_unit_test(idle_heaps_leave_their_share_to_others),
+    cmocka_unit_test(other_classes_are_emptied_a_few_at_a_time),
     cmocka_unit_test(the_bytes_of_all_heaps_add_up),
 };
 UNIT_MAIN(tests)

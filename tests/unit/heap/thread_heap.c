@@ -442,7 +442,32 @@ static void without_memory_there_is_no_heap_for_now(void **state) {
     assert_non_null(heap_of_thread());
 }
 
+/* A heap of which all that is live stays the same size, however much is allocated. */
+static void what_nobody_grows_into_goes_back(void **state) {
+    (void)state;
+    enum { CLASS = 40, HELD = 256 };
+    static void *block[HELD];
+    fake_settings.huge_offered = true;
+    assert_true(option_set(OPTION_huge_start, 0));
+    size_t before;
+    do { /* until a chunk is huge */
+        before = load_relaxed(&page_counters.dirty_bytes);
+        (void)take(CLASS);
+    } while (load_relaxed(&page_counters.dirty_bytes) <= before);
+    before = fake_purged_bytes();
+    for (size_t allocated = 0; allocated < (size_t)6 << 20; allocated += HELD * size_classes[CLASS].size) {
+        for (unsigned i = 0; i < HELD; i++) {
+            block[i] = take(CLASS);
+        }
+        for (unsigned i = HELD; i-- > 0;) {
+            put(CLASS, block[i]);
+        }
+    }
+    assert_true(fake_purged_bytes() - before >= CHUNK_SIZE / 2);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(what_nobody_grows_into_goes_back),
     cmocka_unit_test(a_thread_gets_a_heap_when_it_asks),
     cmocka_unit_test(the_hook_is_told_once_a_thread),
     cmocka_unit_test(last_in_first_out),
