@@ -34,7 +34,7 @@ while [ $# -gt 0 ]; do
     case $1 in
     --short)
         form=--short
-        limit=300
+        limit=900
         ;;
     --hardened) COLLAM_LIB=$root/build/release/libcollam-hardened.so ;;
     --guard)

@@ -75,12 +75,12 @@ stress() {
     done
 }
 
-# libFuzzer reads 0 as "for ever".
+# libFuzzer reads 0 as "for ever", and tells of a failure by 77 unless told otherwise.
 fuzz() {
     local name=$1 seconds=$2
     shift 2
     [ "$seconds" -gt 0 ] || seconds=1
-    run "build/release/tests/fuzz/${name}_fuzz" -max_total_time="$seconds" -timeout=60 -verbosity=0 "$@" \
+    run "build/release/tests/fuzz/${name}_fuzz" -error_exitcode=1 -max_total_time="$seconds" -timeout=60 -verbosity=0 "$@" \
         "build/release/tests/fuzz/found.$name" "tests/fuzz/corpus/$name"
 }
 

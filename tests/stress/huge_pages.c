@@ -32,7 +32,7 @@ static void require_at_most(const char *what, struct measured before, size_t lim
 
 static int no_huge_page_costs_memory(void *argument) {
     (void)argument;
-    alarm(20); /* before the parent's, which has to put the setting back */
+    end_when_stuck(20); /* before the parent's, which has to put the setting back */
     enum { BLOCKS = 200000, HEADS = 200, STRETCH = 16384 };
     /* the list of blocks must not be a huge page itself */
     size_t list = BLOCKS * sizeof(char *);

@@ -87,7 +87,7 @@ static int interrupted_by_itself(void *argument) {
     sigaction(SIGVTALRM, &action, NULL);
     struct itimerval often = {{0, 100}, {0, 100}};
     setitimer(ITIMER_VIRTUAL, &often, NULL);
-    alarm(30);
+    end_when_stuck(30);
     static void *block[300];
     size_t seed = handler_is_small;
     while (signals_seen < 100) {

@@ -49,7 +49,7 @@ static void after_fork(void) {
 }
 
 static void child_life(void *const *inherited, size_t count, size_t seed) {
-    alarm(30); /* a child that waits for a lock for ever dies of it, and is seen by its parent */
+    end_when_stuck(30); /* a child that waits for a lock for ever dies of it, and is seen by its parent */
     for (size_t i = 0; i < count; i++)
         if (inherited[i])
             check_and_free(inherited[i]);

@@ -5,7 +5,10 @@
  * an alarm.
  */
 #include "stress.h"
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 
 struct stress_case {
     const char *name;
@@ -134,16 +137,109 @@ void join(pthread_t thread) {
     REQUIRE(pthread_join(thread, NULL) == 0, "pthread_join");
 }
 
+/* --- what hangs -------------------------------------------------------------------------------------------------------------- */
+
+enum {
+    SHARE = 200, /* of the time given, this part spent on a processor is work */
+    TURNS = 5,
+};
+
+static unsigned given; /* seconds at a time */
+static unsigned turns_left;
+static int64_t worked_before;
+static volatile sig_atomic_t waits; /* for a child, in in_child, which is watched itself */
+
+static int64_t on_clock(clockid_t clock) {
+    struct timespec time = {0};
+    clock_gettime(clock, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static int64_t in_nanoseconds(struct timeval time) {
+    return ((int64_t)time.tv_sec * 1000000 + time.tv_usec) * 1000;
+}
+
+/* Nanoseconds that this process and its children that have ended spent on a processor. */
+static int64_t worked(void) {
+    struct rusage children = {0};
+    getrusage(RUSAGE_CHILDREN, &children);
+    return on_clock(CLOCK_PROCESS_CPUTIME_ID) + in_nanoseconds(children.ru_utime) + in_nanoseconds(children.ru_stime);
+}
+
+static void on_alarm(int number) {
+    int64_t now = worked();
+    if (--turns_left == 0 || (!waits && now - worked_before < (int64_t)given * 1000000000 / SHARE)) {
+        signal(number, SIG_DFL);
+        raise(number);
+        return;
+    }
+    worked_before = now;
+    alarm(given);
+}
+
+void end_when_stuck(unsigned seconds) {
+    given = seconds;
+    turns_left = TURNS;
+    worked_before = worked();
+    struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+    sigaction(SIGALRM, &action, NULL);
+    alarm(seconds);
+}
+
 int in_child(int (*function)(void *), void *argument) {
     fflush(NULL);
+    waits = true;
     pid_t child = fork();
     REQUIRE(child >= 0, "fork: errno %d", errno);
-    if (child == 0)
+    if (child == 0) {
+        waits = false;
+        end_when_stuck(given);
         _exit(function(argument));
+    }
     int status;
     while (waitpid(child, &status, 0) != child)
         REQUIRE(errno == EINTR, "waitpid: errno %d", errno);
+    waits = false;
     return status;
+}
+
+static int works_for(unsigned limit, int64_t seconds) {
+    int64_t begin = on_clock(CLOCK_MONOTONIC);
+    end_when_stuck(limit);
+    while (on_clock(CLOCK_MONOTONIC) - begin < seconds * 1000000000)
+        use_every_kind(1);
+    return 0;
+}
+
+static int works_longer(void *argument) {
+    (void)argument;
+    return works_for(2, 3);
+}
+
+static int waits_longer(void *argument) {
+    end_when_stuck(1);
+    return in_child(works_longer, argument) != 0;
+}
+
+static int never_ends(void *argument) {
+    (void)argument;
+    return works_for(1, 3600);
+}
+
+static int hangs(void *argument) {
+    (void)argument;
+    end_when_stuck(1);
+    return pause();
+}
+
+int stress_watched(void) {
+    int status = in_child(waits_longer, NULL);
+    REQUIRE(status == 0, "status %#x of who was at work", status);
+    status = in_child(never_ends, NULL);
+    REQUIRE(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM, "status %#x of who never ends", status);
+    status = in_child(hangs, NULL);
+    REQUIRE(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM, "status %#x of who hangs", status);
+    return 0;
 }
 
 int main(int count, char **argument) {
@@ -153,7 +249,7 @@ int main(int count, char **argument) {
         if (strcmp(argument[1], "--list") == 0)
             printf("%-28s %s\n", cases[i].name, cases[i].shows);
         else if (strcmp(argument[1], cases[i].name) == 0) {
-            alarm(cases[i].seconds * (long_form ? 20 : burdened ? 3 : 1));
+            end_when_stuck(cases[i].seconds * (long_form ? 20 : burdened ? 3 : 1));
             return cases[i].run();
         }
     }

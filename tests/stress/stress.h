@@ -55,6 +55,10 @@ void join(pthread_t thread);
 /* What the case soft_limit runs in a process of its own. */
 int stress_fill_until_null(void);
 
+/* From now on SIGALRM ends this process when it hangs: when it has hardly run for so many seconds, or runs still after five times as
+ * many. A busy machine may give it a hundredth of a processor. */
+void end_when_stuck(unsigned seconds);
+
 /* Runs a function in a child process and returns its wait status; the child ends with the function's result. */
 int in_child(int (*function)(void *), void *argument);
 
