@@ -35,11 +35,11 @@ enum {
     PRICED = 16,     /* pages that are touched to learn what ordinary ones take */
 };
 
-static _Atomic(uint64_t) paid_at;        /* until then only those on credit are tried; 0: none was slow lately */
-static _Atomic(uint64_t) price;          /* of ordinary pages for a window, when one was slow last */
-static _Atomic(size_t) credit;           /* bytes given back in huge pages and not taken again, since one was slow */
-static _Atomic(uint64_t) given_at;       /* the last of them */
-static _Atomic(uint32_t) backed[BACKED]; /* numbers of windows, each at its place: a later one of the same place drives it out */
+static _Atomic(uint64_t) paid_at;               /* until then only those on credit are tried; 0: none was slow lately */
+static _Atomic(uint64_t) price;                 /* of ordinary pages for a window, when one was slow last */
+static _Atomic(size_t) credit;                  /* bytes given back in huge pages and not taken again, since one was slow */
+static _Atomic(uint64_t) given_at;              /* the last of them */
+static SPARSE _Atomic(uint32_t) backed[BACKED]; /* numbers of windows, each at its place: a later one of the same place drives it out */
 
 static uint32_t number_of(const char *window) {
     return (uint32_t)((uintptr_t)window / HUGE_WINDOW);

@@ -17,8 +17,9 @@ size_t purge_budget(void);
 /* The same, after what went back and what was needed again lately have been reckoned up. */
 size_t purge_budget_now(void);
 /*
- * Bytes that may stay free and backed inside slabs in use: the budget, and beside it what slabs gave back and needed again themselves, if that
- * is more than half of what they gave: such a program frees and allocates the same blocks in turn, and its slabs are never sparse for long.
+ * Bytes that may stay free and backed inside slabs in use: the budget, and beside it what slabs gave back and needed again themselves, if
+ * that is more than half of what they gave: such a program frees and allocates the same blocks in turn, and its slabs are never sparse for
+ * long.
  */
 size_t purge_budget_of_slabs(void);
 /* Free pages of slabs in use went back; or blocks were claimed on such. */
