@@ -82,6 +82,7 @@ EXPORT bool collam_trim(size_t keep) {
     (void)heap_flush_all();
     (void)large_end_quarantine();
     heap_request_flush();
+    (void)purge_budget_now(); /* what was taken before was not regretted because of what goes now */
     bin_trim();
     bool purged = bin_purge();
     return purge_down_to(keep) || purged;

@@ -7,6 +7,8 @@
 #include "heap/thread_heap.h"
 #include "platform/platform.h"
 
+enum { QUIET = 100 * SAMPLED_PAUSE };
+
 _Atomic(uint32_t) sampled_rate;
 
 /* All relaxed and each alone: of two threads whose turns come at once both may be guarded, or counted as one. */
@@ -40,8 +42,9 @@ static void *take_in_time(size_t size, size_t align) {
     uint32_t skip = load_relaxed(&skipped);
     bool too_soon = last && now - last < SAMPLED_PAUSE; /* a clock that was set back does not stop it */
     if (too_soon || skip) {
+        bool quiet = now - last > QUIET; /* what passed when more was going on is no measure */
         store_relaxed(&turns, load_relaxed(&turns) + 1);
-        store_relaxed(&skipped, too_soon ? skip : skip - 1);
+        store_relaxed(&skipped, too_soon ? skip : quiet ? skip / 2 : skip - 1);
         return NULL;
     }
     void *block = guarded_take(size, align);

@@ -21,6 +21,9 @@
 /* Refusals in a row until it is believed that the system refuses everything, and not just a page that the program has locked. */
 enum { REFUSALS_MAX = 2 };
 
+/* What slabs gave back for good is remembered up to so many times swing_max. */
+enum { SLAB_DEBT = 4 };
+
 /* When the system refused to purge: how much must be dirty before it is asked again; else 0. Relaxed: a late reader tries once more. */
 static _Atomic(size_t) ask_again_at;
 
@@ -29,7 +32,7 @@ static _Atomic(size_t) swing;         /* what giving back was regretted, fading 
 static _Atomic(size_t) given_lately;  /* what was given back and not needed again so far, up to a limit */
 static _Atomic(size_t) purged_before; /* the counters when it was last looked at */
 static _Atomic(size_t) clean_before;
-static _Atomic(size_t) slab_swing; /* see purge_budget_of_slabs */
+static _Atomic(ptrdiff_t) slab_swing; /* see purge_budget_of_slabs; below 0: slabs gave back more for good */
 
 static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
@@ -198,19 +201,25 @@ size_t purge_budget_now(void) {
     return purge_budget();
 }
 
+static void move_slab_swing(ptrdiff_t by) {
+    ptrdiff_t most = (ptrdiff_t)option_get(OPTION_swing_max);
+    ptrdiff_t least = -(most < PTRDIFF_MAX / SLAB_DEBT ? SLAB_DEBT * most : most);
+    ptrdiff_t swung = load_relaxed(&slab_swing);
+    swung = by > 0 && swung > most - by ? most : swung + by;
+    store_relaxed(&slab_swing, swung > least ? swung : least);
+}
+
 void purge_note_slab_gave(size_t bytes) {
-    size_t swung = load_relaxed(&slab_swing);
-    store_relaxed(&slab_swing, swung > bytes ? swung - bytes : 0);
+    move_slab_swing(-(ptrdiff_t)bytes);
 }
 
 void purge_note_slab_took(size_t bytes) {
-    size_t swung = load_relaxed(&slab_swing) + 2 * bytes;
-    size_t most = option_get(OPTION_swing_max);
-    store_relaxed(&slab_swing, swung < most ? swung : most);
+    move_slab_swing(2 * (ptrdiff_t)bytes);
 }
 
 size_t purge_budget_of_slabs(void) {
-    return limit_budget(purge_budget_now() + load_relaxed(&slab_swing));
+    ptrdiff_t swung = load_relaxed(&slab_swing);
+    return limit_budget(purge_budget_now() + (swung > 0 ? (size_t)swung : 0));
 }
 
 void purge_if_over_budget(void) {
@@ -221,7 +230,7 @@ void purge_if_over_budget(void) {
     size_t budget = purge_budget_now();
     if (dirty > budget && dirty >= load_relaxed(&ask_again_at)) {
         /* Half, unless much of what goes back comes again. */
-        (void)purge_down_to(load_relaxed(&swing) < budget / 2 ? budget / 2 : budget - budget / 8);
+        (void)purge_down_to(smaller(load_relaxed(&swing), swing_limit()) < budget / 2 ? budget / 2 : budget - budget / 8);
     }
 }
 
@@ -230,7 +239,11 @@ void purge_after_exchange(size_t bytes) {
     struct chunk *chunk;
     unsigned start;
     unsigned count;
-    while (UNLIKELY(growth_is_stalled()) && chunk_take_untouched(&chunk, &start, &count)) {
+    if (LIKELY(!growth_is_stalled())) {
+        return;
+    }
+    (void)purge_budget_now(); /* reckons up */
+    while (growth_is_stalled() && chunk_take_untouched(&chunk, &start, &count)) {
         (void)purge_part(chunk, start, count);
     }
 }

@@ -78,6 +78,28 @@ static void sized_frees(void **state) {
     assert_non_null(strstr(fake_output(), "collam: collam_usable_size(0x"));
 }
 
+/* What was taken before a trim is not needed again because of it: nothing more than the least budget stays when more is freed. */
+static void a_trim_after_growth_regrets_nothing(void **state) {
+    (void)state;
+    enum { BLOCKS = 80, BYTES = 200000 };
+    assert_true(option_set(OPTION_huge_start, HUGE_NEVER));
+    void *block[BLOCKS];
+    for (size_t i = 0; i < BLOCKS; i++) {
+        block[i] = collam_malloc(BYTES);
+        memset(block[i], 1, BYTES);
+    }
+    for (size_t i = 0; i < 19; i++) {
+        collam_free(block[i * 4]);
+    }
+    assert_true(collam_trim(0));
+    for (size_t i = 0; i < BLOCKS; i++) {
+        if (i % 4 || i >= 76) {
+            collam_free(block[i]);
+            assert_true(page_dirty_bytes() <= DIRTY_MIN);
+        }
+    }
+}
+
 static void trimming(void **state) {
     (void)state;
     static void *block[2000];
@@ -165,8 +187,15 @@ static void soft_limit_and_its_bounds(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(version),         cmocka_unit_test(allocating),         cmocka_unit_test(aligned),
-    cmocka_unit_test(sized_frees),     cmocka_unit_test(trimming),           cmocka_unit_test(statistics_of_any_size),
-    cmocka_unit_test(presets_by_name), cmocka_unit_test(presets_are_obeyed), cmocka_unit_test(soft_limit_and_its_bounds),
+    cmocka_unit_test(version),
+    cmocka_unit_test(allocating),
+    cmocka_unit_test(aligned),
+    cmocka_unit_test(sized_frees),
+    cmocka_unit_test(a_trim_after_growth_regrets_nothing),
+    cmocka_unit_test(trimming),
+    cmocka_unit_test(statistics_of_any_size),
+    cmocka_unit_test(presets_by_name),
+    cmocka_unit_test(presets_are_obeyed),
+    cmocka_unit_test(soft_limit_and_its_bounds),
 };
 UNIT_MAIN(tests)

@@ -226,6 +226,18 @@ static void the_pause_is_the_process_s(void **state) {
     assert_int_equal(guarded, 0);
 }
 
+/* So many turns passed while much was going on that a quiet program would not be looked at for hours. */
+static void a_busy_start_does_not_blind_a_quiet_program(void **state) {
+    (void)state;
+    fake_settings.clock = 1;
+    guard_at(SAMPLED_PACED);
+    unsigned busy[10] = {0};
+    work_for(20000 * SAMPLED_PACED, SAMPLED_PAUSE / SAMPLED_PACED / 1000, busy); /* a thousand turns each pause */
+    unsigned quiet[10] = {0};
+    work_for(100 * SAMPLED_PACED, SAMPLED_PAUSE, quiet); /* ten seconds each */
+    assert_in_range(sum(quiet), 50, 130);
+}
+
 /* As after a fork into another time. */
 static void a_clock_that_goes_back_does_not_end_it(void **state) {
     (void)state;
@@ -422,6 +434,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_rate_for_daily_use_is_paced),
     cmocka_unit_test(no_part_of_a_burst_is_left_out),
     cmocka_unit_test(the_pause_is_the_process_s),
+    cmocka_unit_test(a_busy_start_does_not_blind_a_quiet_program),
     cmocka_unit_test(a_clock_that_goes_back_does_not_end_it),
     cmocka_unit_test(a_turn_that_cannot_be_guarded_makes_no_pause),
     cmocka_unit_test(ordinary_blocks_grow_ahead),

@@ -485,19 +485,25 @@ static void slabs_may_keep_what_they_need_again(void **state) {
         purge_note_slab_gave(MIB);
         purge_note_slab_took(MIB / 2);
     }
-    assert_int_equal(purge_budget_of_slabs(), budget + MIB);
+    assert_int_equal(purge_budget_of_slabs(), budget);
     for (int i = 0; i < 100; i++) {
         purge_note_slab_gave(MIB);
         purge_note_slab_took(MIB);
     }
     assert_int_equal(purge_budget_of_slabs(), budget + SWING_MAX);
-    for (int i = 0; i < 10; i++) {
-        purge_note_slab_gave(MIB);
-    }
+    purge_note_slab_gave(26 * MIB); /* a peak that is over; not a third of it comes again */
+    purge_note_slab_took(8 * MIB);
     assert_int_equal(purge_budget_of_slabs(), budget);
+    purge_note_slab_gave(1000 * MIB); /* long ago, some day */
+    purge_note_slab_took(2 * SWING_MAX + MIB);
+    assert_int_equal(purge_budget_of_slabs(), budget + 2 * MIB);
     assert_true(option_set(OPTION_swing_max, 0));
     purge_note_slab_took(MIB);
     assert_int_equal(purge_budget_of_slabs(), budget);
+    assert_true(option_set(OPTION_swing_max, SIZE_MAX / 2));
+    purge_note_slab_took(MIB);
+    purge_note_slab_gave(MIB / 2);
+    assert_int_equal(purge_budget_of_slabs(), budget + 3 * MIB / 2);
 }
 
 static const struct CMUnitTest tests[] = {
