@@ -156,7 +156,7 @@ bool huge_wanted(size_t heap, size_t bytes) {
     }
     uint8_t known = load_relaxed(&offer);
     known = LIKELY(known != NOT_ASKED) ? known : ask();
-    return known == OFFERED && may_try(bytes) && limit_budget(bytes) >= bytes;
+    return known == OFFERED && may_try(bytes) && limit_lets_soil(bytes);
 }
 
 bool huge_possible(void) {

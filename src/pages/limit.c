@@ -73,6 +73,10 @@ size_t limit_budget(size_t budget) {
     return budget < room ? budget : room;
 }
 
+bool limit_lets_soil(size_t bytes) {
+    return load_relaxed(&full_at) == SIZE_MAX || (limit_budget(bytes) >= bytes && load_relaxed(&last_step) >= bytes);
+}
+
 /* What is known about the nearest limit while looking. */
 struct nearest {
     size_t room;

@@ -191,7 +191,7 @@ static void a_rate_for_daily_use_is_paced(void **state) {
     assert_in_range(sum(quick), 20, 90);
     unsigned at_once[10] = {0};
     work_for(100 * SAMPLED_PACED, 0, at_once);
-    assert_in_range(sum(at_once), 0, 1);
+    assert_true(sum(at_once) <= 1);
 }
 
 /* Bursts with idleness between them: the ends of them have a chance as well. */

@@ -197,12 +197,21 @@ static void processes_share_the_room(void **state) {
         assert_true(each < 16 * MIB || look(65536) == LIMIT_ROOM);
         if (each >= 16 * MIB) {
             assert_true((load_relaxed(&limit_ceiling) - each) * processes <= 92 * MIB);
+            /* A huge page is touched as a whole: all who touch one at once must fit in the margin, which is 4 MiB here. */
+            assert_int_equal(limit_lets_soil(HUGE_WINDOW), processes <= 2);
             /* Given back, and wanted again: others may have taken it, unless there are hardly any. */
             heap_of(each / 2);
             (void)limit_budget(0);
             assert_int_equal(limit_admits(each / 2 + MIB), processes == 1);
         }
     }
+}
+
+static void without_a_limit_anything_may_be_soiled(void **state) {
+    (void)state;
+    heap_of(20 * MIB);
+    assert_int_equal(look(65536), LIMIT_ROOM);
+    assert_true(limit_lets_soil((size_t)1 << 40));
 }
 
 static void a_failed_request_does_not_count_as_used(void **state) {
@@ -242,6 +251,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(looks_get_denser_near_the_end),
     cmocka_unit_test(untouched_memory_makes_looks_denser),
     cmocka_unit_test(processes_share_the_room),
+    cmocka_unit_test(without_a_limit_anything_may_be_soiled),
     cmocka_unit_test(a_failed_request_does_not_count_as_used),
     cmocka_unit_test(the_budget_shrinks_to_nothing_near_a_limit),
 };
