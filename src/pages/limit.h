@@ -75,8 +75,8 @@ void limit_refused(void);
 /* The part of a budget for dirty pages that the nearest limit leaves room for: 0 near it. */
 size_t limit_budget(size_t budget);
 
-/* True when so much may become resident at a touch, without anybody asking: none of a limit's reserve, nor more than the heap may grow before
- * the next look, since who shares a container does not know what the others took meanwhile. */
+/* True when so much may become resident at a touch, without anybody asking: none of a limit's reserve, nor more than the heap may grow
+ * before the next look, since who shares a container does not know what the others took meanwhile. */
 bool limit_lets_soil(size_t bytes);
 
 /* To be called when an option about limits has changed. */
