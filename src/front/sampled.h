@@ -6,7 +6,8 @@
  * Fast paths count nothing. With a rate, heaps are made such that malloc's fast path finds every magazine empty (heap_count_calls); where
  * it would leave for the slow path it then first looks whether the countdown runs, and if so counts and takes a block after all
  * (take_counted in front/fast.h). So each allocation is counted once, blocks that a thread frees and takes again too, and each has the same
- * chance, one in the rate, whatever its size and wherever it comes from. Frees stay on their fast path.
+ * chance that its turn comes, one in the rate, whatever its size and wherever it comes from; below SAMPLED_PACED each turn is taken. Frees
+ * stay on their fast path.
  *
  * Invariant: the countdown is above 0 only in a thread whose heap, if it has one, counts.
  */

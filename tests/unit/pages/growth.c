@@ -2,25 +2,14 @@
  * Purpose: tests of pages/growth.c, as chunk.c and purge.c use it: what a heap does not grow into any more of its huge chunks goes back.
  */
 #include "pages/growth.h"
+#include "chunk_units.h"
 #include "config/options.h"
-#include "pages/chunk.h"
 #include "pages/counters.h"
 #include "pages/purge.h"
 #include "unit.h"
 
 #define MIB ((size_t)1 << 20)
 enum { PATIENCE = 4 << 20 };
-
-static char *address_of(void *info) {
-    return chunk_unit_base(chunk_of_unit_info(info), unit_of_unit_info(info));
-}
-
-static void *take_unit(void) {
-    void *info = chunk_take_unit(1);
-    assert_non_null(info);
-    memset(address_of(info), 1, UNIT_SIZE);
-    return info;
-}
 
 /* The first unit of a chunk that asks for a huge page. */
 static void *take_huge(void) {

@@ -2,8 +2,8 @@
  * Purpose: tests of pages/purge.c: the dirty budget, what goes back and when, and refusals of the system.
  */
 #include "pages/purge.h"
+#include "chunk_units.h"
 #include "config/options.h"
-#include "pages/chunk.h"
 #include "pages/counters.h"
 #include "pages/direct.h"
 #include "pages/span.h"
@@ -26,17 +26,6 @@ static char *take(unsigned slices) {
 
 static void give(char *block) {
     assert_true(span_give((uintptr_t)block));
-}
-
-static char *address_of(void *info) {
-    return chunk_unit_base(chunk_of_unit_info(info), unit_of_unit_info(info));
-}
-
-static void *take_unit(void) {
-    void *info = chunk_take_unit(1);
-    assert_non_null(info);
-    memset(address_of(info), 1, UNIT_SIZE);
-    return info;
 }
 
 static void the_budget_follows_options_and_live_bytes(void **state) {
@@ -332,11 +321,8 @@ static void a_purged_chunk_wants_no_huge_page_any_more(void **state) {
     assert_int_equal(fake_huge_pages_at(address), -1);
 }
 
-/* Chunks that were huge pages and went back whole may be had as such again, even where others are slow. */
-static void an_unmapped_chunk_is_quick_to_get_again(void **state) {
-    (void)state;
-    enum { UNITS = 3 * CHUNK_UNITS };
-    static void *unit[UNITS];
+/* The second of two chunks: the first comes from a mapping that asks for no huge page. */
+static void take_a_slow_huge_chunk(void **unit) {
     take_chunks(unit, 1);
     fake_settings.huge_offered = true;
     assert_true(option_set(OPTION_huge_start, 0));
@@ -344,6 +330,14 @@ static void an_unmapped_chunk_is_quick_to_get_again(void **state) {
     take_chunks(unit + CHUNK_UNITS, 1);
     fake_settings.clock_step = 0;
     assert_int_equal(fake_huge_pages_at(address_of(unit[CHUNK_UNITS])), 1);
+}
+
+/* Chunks that were huge pages and went back whole may be had as such again, even where others are slow. */
+static void an_unmapped_chunk_is_quick_to_get_again(void **state) {
+    (void)state;
+    enum { UNITS = 3 * CHUNK_UNITS };
+    static void *unit[UNITS];
+    take_a_slow_huge_chunk(unit);
     take_chunks(unit + 2 * CHUNK_UNITS, 1);
     assert_int_equal(fake_huge_pages_at(address_of(unit[2 * CHUNK_UNITS])), -1);
     give_chunks(unit, 1, 3);
@@ -357,13 +351,7 @@ static void an_unmapped_chunk_is_quick_to_get_again(void **state) {
 static void a_chunk_of_which_a_part_went_back_is_not(void **state) {
     (void)state;
     static void *unit[2 * CHUNK_UNITS];
-    take_chunks(unit, 1);
-    fake_settings.huge_offered = true;
-    assert_true(option_set(OPTION_huge_start, 0));
-    fake_settings.clock_step = 2000000;
-    take_chunks(unit + CHUNK_UNITS, 1);
-    fake_settings.clock_step = 0;
-    assert_int_equal(fake_huge_pages_at(address_of(unit[CHUNK_UNITS])), 1);
+    take_a_slow_huge_chunk(unit);
     chunk_give_unit(unit[CHUNK_UNITS], UNIT_SLICES, 0);
     assert_true(purge_down_to(0));
     for (size_t i = CHUNK_UNITS + 1; i < 2 * CHUNK_UNITS; i++) {
