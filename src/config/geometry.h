@@ -46,7 +46,7 @@ enum {
 #define HUGE_IS_NEVER(start) ((start) >= (size_t)1 << 47) /* no process has so much memory */
 #define SWING_MAX ((size_t)8 << 20)                       /* see swing_max in options.def */
 #define SWING_SHIFT 2                                     /* a swing may also keep live bytes >> SWING_SHIFT */
-#define PEAK_SHARE 8                                      /* or what fills the gap up to the recent peak of large blocks and half of it */
+#define PEAK_SHARE 11                                     /* or what fills the gap up to the recent peak of large blocks and 11/16 of it */
 #define DIRTY_SHIFT 4                                     /* beyond that: live bytes >> DIRTY_SHIFT */
 
 _Static_assert(2 * MAGAZINE_BYTES <= UNIT_SIZE, "a magazine never empties into two wholly free slabs");

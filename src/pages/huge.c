@@ -45,27 +45,29 @@ static uint32_t number_of(const char *window) {
     return (uint32_t)((uintptr_t)window / HUGE_WINDOW);
 }
 
-/* How much of the memory was known as backed; it is not any more. */
-static size_t forget(const char *start, size_t size) {
+/* How much of the memory is known as backed. */
+static size_t known(const char *start, size_t size, bool forget) {
     uint32_t first = number_of(start);
     uint32_t windows = number_of(start + size - 1) - first + 1;
     size_t bytes = 0;
     for (size_t i = 0; i < BACKED; i++) {
         uint32_t number = load_relaxed(&backed[i]);
         if (number && number - first < windows) {
-            store_relaxed(&backed[i], 0);
             bytes += HUGE_WINDOW;
+            if (forget) {
+                store_relaxed(&backed[i], 0);
+            }
         }
     }
     return bytes;
 }
 
 void huge_broken(const char *start, size_t size) {
-    (void)forget(start, size);
+    (void)known(start, size, true);
 }
 
 void huge_given(const char *start, size_t size) {
-    size_t bytes = forget(start, size);
+    size_t bytes = known(start, size, true);
     if (bytes && load_relaxed(&paid_at)) { /* else no credit is needed */
         store_relaxed(&given_at, platform_clock());
         fetch_add_relaxed(&credit, bytes);
@@ -154,11 +156,16 @@ bool huge_wanted(size_t heap, size_t bytes) {
     if (heap < option_get(OPTION_huge_start)) {
         return false;
     }
-    uint8_t known = load_relaxed(&offer);
-    known = LIKELY(known != NOT_ASKED) ? known : ask();
-    return known == OFFERED && may_try(bytes) && limit_lets_soil(bytes);
+    uint8_t offered = load_relaxed(&offer);
+    offered = LIKELY(offered != NOT_ASKED) ? offered : ask();
+    return offered == OFFERED && may_try(bytes) && limit_lets_soil(bytes);
 }
 
 bool huge_possible(void) {
     return !HUGE_IS_NEVER(option_get(OPTION_huge_start)) && load_relaxed(&offer) != NONE;
+}
+
+bool huge_soon(const char *start, size_t size) {
+    uint64_t paid = load_relaxed(&paid_at);
+    return huge_possible() && (paid == 0 || known(start, size, false) || platform_clock() >= paid);
 }

@@ -21,5 +21,7 @@ void huge_given(const char *start, size_t size);
 void huge_broken(const char *start, size_t size);
 /* False when it is known already that none will ever be wanted. */
 bool huge_possible(void);
+/* Whether windows of this memory may be wanted soon if they go back now: none was slow lately, or one of these gives credit. */
+bool huge_soon(const char *start, size_t size);
 
 #endif

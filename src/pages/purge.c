@@ -16,6 +16,7 @@
 #include "pages/limit.h"
 #include "pages/page_map.h"
 #include "pages/span.h"
+#include "pages/turnover.h"
 #include "platform/platform.h"
 
 /* Refusals in a row until it is believed that the system refuses everything, and not just a page that the program has locked. */
@@ -47,7 +48,8 @@ static size_t larger(size_t a, size_t b) {
  * the gap between what is live and a little more than was live at their peak, but no more than what is live.
  *
  * Where blocks get filled each page that goes back too early is a fault, and what is kept has been seen to be used: that may be a
- * quarter more than what is live, and in a small heap twice the figure.
+ * quarter more than what is live, and in a small heap twice the figure. What is live is then the level of the turnover, if that is no more
+ * than the figure above it: a program that stops while its blocks are few keeps so much.
  */
 static size_t swing_limit(void) {
     size_t most = option_get(OPTION_swing_max);
@@ -59,8 +61,10 @@ static size_t swing_limit(void) {
     size_t large = load_relaxed(&page_counters.large_bytes);
     size_t peak = load_relaxed(&page_counters.large_peak_bytes);
     size_t high = peak + peak * PEAK_SHARE / 16;
-    size_t gap = smaller(high > large ? high - large : 0, filled ? large + large / 4 : large);
-    size_t few = filled ? smaller(2 * most, live + live / 4) : 0;
+    size_t level = filled ? turnover_level() : 0;
+    size_t more = level > large ? smaller(level - large, most) : 0;
+    size_t gap = smaller(high > large ? high - large : 0, filled ? (large + more) / 4 * 5 : large);
+    size_t few = filled ? smaller(2 * most, (live + more) / 4 * 5) : 0;
     return larger(larger(most, live >> SWING_SHIFT), larger(gap, few));
 }
 
@@ -75,13 +79,13 @@ size_t purge_budget(void) {
     return limit_budget(share > least ? share : least);
 }
 
-/* The peak that counts was not long ago: what goes back takes an eighth of its size off what lies above live memory. */
+/* The peak that counts was not long ago: what goes back takes a sixteenth of its size off what lies above live memory. */
 static void lower_peak(size_t given) {
     size_t large = load_relaxed(&page_counters.large_bytes);
     size_t peak = load_relaxed(&page_counters.large_peak_bytes);
     if (peak > large) {
         size_t above = peak - large;
-        store_relaxed(&page_counters.large_peak_bytes, peak - (above < given / 8 ? above : given / 8));
+        store_relaxed(&page_counters.large_peak_bytes, peak - (above < given / 16 ? above : given / 16));
     }
 }
 

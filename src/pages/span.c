@@ -16,6 +16,7 @@
 #include "pages/limit.h"
 #include "pages/span_index.h"
 #include "pages/span_inside.h"
+#include "pages/turnover.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
 
@@ -350,9 +351,7 @@ void *span_take(size_t size, size_t align, bool *zeroed) {
         }
         span_count(&page_counters.large_bytes, span->size);
         span_count(&page_counters.large_count, 1);
-        if (load_relaxed(&page_counters.large_bytes) > load_relaxed(&page_counters.large_peak_bytes)) {
-            store_relaxed(&page_counters.large_peak_bytes, load_relaxed(&page_counters.large_bytes));
-        }
+        turnover_note_taken(span->size);
         span_widen_table();
         if (found.clean) {
             fetch_add_relaxed(&page_counters.clean_taken_bytes, found.clean < size ? found.clean : size);
@@ -404,6 +403,7 @@ bool span_give(uintptr_t address) {
         span_count(&page_counters.large_dirty_bytes, span->size);
         span_count(&page_counters.large_bytes, -span->size);
         span_count(&page_counters.large_count, (size_t)-1);
+        turnover_note_given(span->size);
     }
     lock_give(&span_lock, LOCK_SPANS);
     return span != NULL;
@@ -456,6 +456,7 @@ bool span_resize(uintptr_t address, size_t size) {
         }
         if (done) {
             span_count(&page_counters.large_bytes, size - old);
+            size < old ? turnover_note_given(old - size) : turnover_note_taken(size - old);
         }
     }
     lock_give(&span_lock, LOCK_SPANS);

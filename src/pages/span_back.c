@@ -15,6 +15,7 @@
 #define UNMAP_MIN ((size_t)1 << 20)      /* less is not worth a hole in a mapping */
 #define UNMAP_END_MIN ((size_t)64 << 10) /* nor is less worth a system call, where it makes no hole */
 #define PURGE_STEP ((size_t)64 << 10)
+#define WINDOWS_MIN (16 * HUGE_WINDOW) /* a smaller heap does without what goes by whole windows too soon */
 
 static struct span *largest_dirty(unsigned skip) {
     struct span *span = span_next_smaller(DIRTY, NULL);
@@ -22,6 +23,13 @@ static struct span *largest_dirty(unsigned skip) {
         span = span_next_smaller(DIRTY, span);
     }
     return span;
+}
+
+/* Whether what lies between is better given back by whole windows, which may then be huge again, and serve nothing else meanwhile. */
+static bool windows_go(uintptr_t start, uintptr_t end) {
+    size_t peak = load_relaxed(&page_counters.large_peak_bytes);
+    return start < end && (peak >= WINDOWS_MIN || page_live_bytes() >= WINDOWS_MIN) && filled_usually() &&
+           huge_soon((char *)start, end - start);
 }
 
 /* Cuts a dirty span, in no bin, down to the part that goes back: whole windows of it, which may then be backed by huge pages again (true),
@@ -33,7 +41,7 @@ static bool cut_what_goes(struct span *span, size_t most) {
     }
     uintptr_t start = align_up(span->start, HUGE_WINDOW);
     uintptr_t end = align_down(span->start + span->size, HUGE_WINDOW);
-    bool windows = start < end && huge_possible() && filled_usually();
+    bool windows = windows_go(start, end);
     if (windows) {
         size_t bytes = align_up(most, HUGE_WINDOW);
         start = end - start > bytes ? end - bytes : start;

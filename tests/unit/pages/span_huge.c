@@ -24,6 +24,7 @@ static void fill_some(void) {
     while (span_unmap() == SPAN_DONE) {
     }
     assert_int_equal(counter(&page_counters.span_bytes), 0);
+    store_relaxed(&page_counters.large_peak_bytes, 32 * MIB); /* it has been large enough for windows to go back whole */
 }
 
 static void who_fills_blocks_gets_windows(void **state) {
@@ -108,6 +109,38 @@ static void whole_windows_go_back_and_stay_huge(void **state) {
     assert_int_equal(platform_resident(block + 5 * MIB, MIB), MIB);
     span_check();
     assert_int_not_equal(take(7 * MIB), block); /* no part of a clean window joins the dirty ones */
+    span_check();
+}
+
+/* Two megabytes at once are too much to give back there, and would serve nothing but windows. */
+static void a_small_heap_gives_back_less_than_windows(void **state) {
+    (void)state;
+    fill_some();
+    store_relaxed(&page_counters.large_peak_bytes, 32 * MIB - 1);
+    char *block = take_touched(8 * MIB);
+    give(block);
+    assert_int_equal(span_purge(64 << 10, 0), SPAN_DONE);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 8 * MIB - (64 << 10));
+    assert_ptr_equal(take(8 * MIB), block); /* what went serves together with what stayed */
+    span_check();
+}
+
+static void nor_does_one_that_has_no_huge_pages_soon(void **state) {
+    (void)state;
+    fill_some();
+    char *block = take_touched(4 * MIB); /* known as backed: these may go whole, and come on credit */
+    fake_settings.clock_step = 2000000;
+    assert_int_equal(fake_huge_pages_at(take(2 * MIB)), 1);
+    fake_settings.clock_step = 0;
+    char *ordinary = take_touched(8 * MIB);
+    assert_int_equal(fake_huge_pages_at(ordinary), -1);
+    give(ordinary);
+    assert_int_equal(span_purge(64 << 10, 0), SPAN_DONE);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 8 * MIB - (64 << 10));
+    purge_all();
+    give(block);
+    assert_int_equal(span_purge(64 << 10, 0), SPAN_DONE);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 2 * MIB);
     span_check();
 }
 
@@ -267,6 +300,7 @@ static void a_sparse_block_that_stays_blocks_no_samples(void **state) {
 static void what_windows_leave_is_bounded(void **state) {
     (void)state;
     fill_some();
+    store_relaxed(&page_counters.large_peak_bytes, 0); /* it has never been larger */
     for (unsigned i = 0; i < 200; i++) {
         memset(take(MIB + PAGE), 1, MIB);
         assert_true(page_dirty_bytes() <= (DIRTY_MIN > page_live_bytes() / 16 ? DIRTY_MIN : page_live_bytes() / 16));
@@ -353,6 +387,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(who_does_not_fill_blocks_gets_none),
     cmocka_unit_test(not_in_a_small_heap_and_not_where_there_are_none),
     cmocka_unit_test(whole_windows_go_back_and_stay_huge),
+    cmocka_unit_test(a_small_heap_gives_back_less_than_windows),
+    cmocka_unit_test(nor_does_one_that_has_no_huge_pages_soon),
     cmocka_unit_test(parts_of_windows_stop_asking),
     cmocka_unit_test(windows_are_broken_up),
     cmocka_unit_test(slow_windows_are_the_last_for_a_while),
