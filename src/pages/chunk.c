@@ -311,7 +311,7 @@ void *chunk_take_unit(unsigned class_index) {
     unsigned unit = 0;
     struct chunk *chunk = HARDENED_BY(HARDENED_OWN_UNITS) ? chunk_with_own_unit(class_index, &unit) : chunk_with_unit();
     void *info = NULL;
-    bool first = chunk && chunk->huge && chunk->free_units == UINT32_MAX;
+    bool first = chunk && chunk->untouched == CHUNK_UNITS; /* all of it is backed ever after */
     if (chunk) {
         unit = HARDENED_BY(HARDENED_OWN_UNITS) ? unit : lowest_bit(chunk->free_units);
         size_t clean = take(chunk, unit * UNIT_SLICES, UNIT_SLICES);
@@ -346,6 +346,15 @@ void chunk_give_unit(void *unit_info, unsigned touched, unsigned clean) {
         owned_last[chunk->whose[unit]] = chunk;
     }
     lock_give(&chunk_lock, LOCK_CHUNKS);
+}
+
+unsigned chunk_soiled_slices(const void *unit_info) {
+    const struct chunk *chunk = chunk_of_unit_info(unit_info);
+    unsigned first = unit_of_unit_info(unit_info) * UNIT_SLICES;
+    lock_take(&chunk_lock, LOCK_CHUNKS);
+    unsigned soiled = (uint16_t)(chunk->dirty.words[first / 64] >> first % 64);
+    lock_give(&chunk_lock, LOCK_CHUNKS);
+    return soiled;
 }
 
 /* Off its list, so that nobody allocates from it any more; the descriptor still counts as used memory until chunk_forget. */

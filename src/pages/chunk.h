@@ -74,6 +74,9 @@ void *chunk_take_unit(unsigned class_index);
 /* Gives a unit back. The first `touched` slices may have been written to, except those with a bit in `clean`, which are not backed. */
 void chunk_give_unit(void *unit_info, unsigned touched, unsigned clean);
 
+/* Of a unit in use: a bit for each slice that may be backed since before it was taken, unless its user has given it back meanwhile. */
+unsigned chunk_soiled_slices(const void *unit_info);
+
 /* For purging: takes one dirty free run out of use (see purge.c), *whole: it is the whole chunk, which then is off every list.
  * False when nothing is dirty within one turn of the hand. */
 bool chunk_take_dirty(struct chunk **chunk, unsigned *start, unsigned *count, bool *whole);

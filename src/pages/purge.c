@@ -153,18 +153,21 @@ static enum span_result purge_chunk(void) {
     return purge_part(chunk, start, count) ? SPAN_DONE : SPAN_REFUSED;
 }
 
-/* True when address space went back. */
+/* True when address space went back. Others may empty chunks and map spans as fast as these go: no more of them than there can have been
+ * at first, each of a unit at least. */
 static bool unmap_all(void) {
     bool any = false;
     struct chunk *chunk;
-    while ((chunk = chunk_take_empty()) != NULL) {
+    size_t chunks = load_relaxed(&page_counters.chunk_bytes) / CHUNK_SIZE;
+    size_t spans = load_relaxed(&page_counters.span_bytes) / UNIT_SIZE;
+    for (; chunks && (chunk = chunk_take_empty()) != NULL; chunks--) {
         if (!unmap(chunk)) {
             chunk_return_slices(chunk, 0, CHUNK_SLICES, false); /* others may have dirtied it since it was purged */
             break;
         }
         any = true;
     }
-    while (span_unmap() == SPAN_DONE) {
+    for (; spans && span_unmap() == SPAN_DONE; spans--) {
         any = true;
     }
     return any;
@@ -174,10 +177,14 @@ bool purge_down_to(size_t keep) {
     bool any = false;
     unsigned refusals = 0;
     size_t dirty;
-    while (page_dirty_bytes() > keep && direct_evict()) {
-        any = true;
-    }
-    while ((dirty = page_dirty_bytes()) > keep) {
+    /* What others soil meanwhile may be as much as goes back: then this would never end. */
+    size_t before = load_relaxed(&page_counters.purged_bytes);
+    size_t most = page_dirty_bytes();
+    while ((dirty = page_dirty_bytes()) > keep && load_relaxed(&page_counters.purged_bytes) - before < most) {
+        if (direct_evict()) {
+            any = true;
+            continue;
+        }
         enum span_result result = span_purge(dirty - keep, refusals);
         if (result == SPAN_NOTHING) {
             result = purge_chunk();

@@ -29,7 +29,8 @@ void purge_note_slab_took(size_t bytes);
 void purge_if_over_budget(void);
 /* So many bytes of blocks were taken from slabs or put back: gives back what the heap has ceased to grow into (growth.h). */
 void purge_after_exchange(size_t bytes);
-/* Purges until at most `keep` bytes are dirty, and unmaps chunks that are wholly free. Returns true when anything went back. */
+/* Purges until at most `keep` bytes are dirty, or as much has gone back as was dirty at first, which others may have soiled again; with 0,
+ * unmaps chunks that are wholly free. Returns true when anything went back. */
 bool purge_down_to(size_t keep);
 
 #endif

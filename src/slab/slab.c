@@ -141,17 +141,21 @@ static COLD void note_claimed(struct slab *slab) {
     forget_clean(slab, taken);
 }
 
-/* The pages that slab_purge would give back. */
-static unsigned purgeable_slices(const struct slab *slab) {
-    unsigned touched = (unsigned)(align_up((size_t)slab->fresh << GRANULE_SHIFT, platform_page_size()) >> SLICE_SHIFT);
-    return ~(whole_pages(slices_in_use(slab)) | slab->clean) & ((1u << touched) - 1);
+/* Those of these slices that could go back. */
+static unsigned purgeable(const struct slab *slab, unsigned slices) {
+    return slices & ~(whole_pages(slices_in_use(slab)) | slab->clean);
 }
 
-static size_t purge_slices(struct slab *slab, unsigned purgeable) {
+/* What may have been written to since the unit is this slab's. */
+static unsigned touched_slices(const struct slab *slab) {
+    return (1u << (align_up((size_t)slab->fresh << GRANULE_SHIFT, platform_page_size()) >> SLICE_SHIFT)) - 1;
+}
+
+static size_t purge_slices(struct slab *slab, unsigned slices) {
     unsigned purged = 0;
-    while (purgeable) {
-        unsigned start = lowest_bit(purgeable);
-        unsigned count = lowest_bit(~(purgeable >> start));
+    while (slices) {
+        unsigned start = lowest_bit(slices);
+        unsigned count = lowest_bit(~(slices >> start));
         unsigned run = ((1u << count) - 1) << start;
         char *pages = slab_base(slab) + ((size_t)start << SLICE_SHIFT);
         chunk_part_goes(chunk_of_unit_info(slab), pages, count);
@@ -159,7 +163,7 @@ static size_t purge_slices(struct slab *slab, unsigned purgeable) {
             purged |= run;
             fetch_add_relaxed(&page_counters.purge_calls, 1);
         }
-        purgeable &= ~run;
+        slices &= ~run;
     }
     slab->clean = (uint16_t)(slab->clean | purged);
     fetch_add_relaxed(&page_counters.slab_clean_bytes, bytes_of(purged));
@@ -170,7 +174,7 @@ static size_t purge_slices(struct slab *slab, unsigned purgeable) {
 }
 
 size_t slab_purge(struct slab *slab) {
-    return purge_slices(slab, purgeable_slices(slab));
+    return purge_slices(slab, purgeable(slab, touched_slices(slab) | chunk_soiled_slices(slab)));
 }
 
 size_t slab_purge_at_rest(struct slab *slab) {
@@ -188,9 +192,9 @@ size_t slab_purge_at_rest(struct slab *slab) {
         return 0;
     }
     slab->purged = (uint16_t)out;
-    unsigned purgeable = purgeable_slices(slab);
+    unsigned slices = purgeable(slab, touched_slices(slab));
     int worth_it = slab->rested == LATER ? WORTH_IT_LATER : WORTH_IT;
-    return __builtin_popcount(purgeable) < worth_it ? 0 : purge_slices(slab, purgeable);
+    return __builtin_popcount(slices) < worth_it ? 0 : purge_slices(slab, slices);
 }
 
 void slab_destroy(struct slab *slab) {

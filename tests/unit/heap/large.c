@@ -170,9 +170,20 @@ static void what_was_used_before_is_known_of_spans_only(void **state) {
     assert_true(to > LARGE_MAX);
 }
 
+/* As after free: the budget is looked at. */
+static void what_shrinking_leaves_goes_back(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_dirty_min, 0) && option_set(OPTION_dirty_shift, 63) && option_set(OPTION_swing_max, 0));
+    uintptr_t block = take((size_t)1 << 20, 16);
+    assert_ptr_equal(large_resize(block, 64 << 10), (void *)block);
+    assert_int_equal(page_dirty_bytes(), 0);
+    assert_int_equal(large_size(block), 64 << 10);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(spans_up_to_the_limit_mappings_above),
     cmocka_unit_test(sizes_are_whole_pages),
+    cmocka_unit_test(what_shrinking_leaves_goes_back),
     cmocka_unit_test(sizes_are_whole_pages_of_64_kib),
     cmocka_unit_test(a_span_grows_and_shrinks_in_place),
     cmocka_unit_test(what_grew_large_is_a_mapping),

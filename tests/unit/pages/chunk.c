@@ -4,8 +4,11 @@
 #include "pages/chunk.h"
 #include "config/options.h"
 #include "pages/counters.h"
+#include "pages/huge.h"
 #include "pages/page_map.h"
 #include "unit.h"
+
+#define MILLISECOND ((uint64_t)1000000)
 
 static size_t counter(const _Atomic(size_t) *word) {
     return load_relaxed((_Atomic(size_t) *)(uintptr_t)word);
@@ -359,7 +362,7 @@ static void a_slow_huge_page_is_the_last_for_a_while(void **state) {
     fake_settings.huge_offered = true;
     assert_true(option_set(OPTION_huge_start, 0));
     struct chunk *first = chunk_of_unit_info(chunk_take_unit(1));
-    fake_settings.clock_step = 1000000;
+    fake_settings.clock_step = MILLISECOND;
     struct chunk *chunk[3];
     for (unsigned i = 0; i < 3; i++) {
         do {
@@ -367,6 +370,27 @@ static void a_slow_huge_page_is_the_last_for_a_while(void **state) {
         } while (chunk[i] == (i ? chunk[i - 1] : first));
         assert_int_equal(fake_huge_pages_at(chunk[i]->base), i == 0 ? 1 : -1);
     }
+}
+
+/* A huge chunk that has become free as a whole is backed still: to take it again gains nothing, which would pay for slow pages. */
+static void a_huge_chunk_is_touched_once(void **state) {
+    (void)state;
+    fake_settings.huge_offered = true;
+    fake_settings.clock = 7 * MILLISECOND;
+    assert_true(option_set(OPTION_huge_start, 0));
+    void *info = chunk_take_unit(1);
+    for (struct chunk *first = chunk_of_unit_info(info); chunk_of_unit_info(info) == first;) {
+        info = chunk_take_unit(1);
+    }
+    char *window = platform_map(CHUNK_SIZE, CHUNK_SIZE);
+    fake_settings.clock_step = MILLISECOND;
+    assert_false(huge_touch(window, CHUNK_SIZE)); /* slow: none for 50 ms */
+    fake_settings.clock_step = 0;
+    for (int i = 0; i < 10; i++) {
+        chunk_give_unit(info, UNIT_SLICES, 0);
+        assert_ptr_equal(chunk_take_unit(1), info);
+    }
+    assert_false(huge_wanted(CHUNK_SIZE, CHUNK_SIZE));
 }
 
 static void crosses_into_other_regions(void **state) {
@@ -426,6 +450,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_huge_page_is_broken_up_when_half_of_it_is_gone),
     cmocka_unit_test(free_units_of_a_huge_chunk_are_dirty),
     cmocka_unit_test(a_slow_huge_page_is_the_last_for_a_while),
+    cmocka_unit_test(a_huge_chunk_is_touched_once),
     cmocka_unit_test(crosses_into_other_regions),
 };
 UNIT_MAIN(tests)

@@ -113,6 +113,17 @@ static void chunks_follow_that(void **state) {
     assert_int_equal(fake_huge_pages_at(address_of(info)), -1);
 }
 
+/* The heap shrinks before it has grown into all of the chunk: nothing is expected of what is gone. */
+static void a_chunk_that_went_is_expected_no_more(void **state) {
+    (void)state;
+    void *info = take_huge();
+    chunk_give_unit(info, UNIT_SLICES, 0);
+    assert_true(purge_down_to(0));
+    assert_false(fake_is_mapped(address_of(info), UNIT_SIZE));
+    growth_note_exchanged(PATIENCE);
+    assert_false(growth_is_stalled());
+}
+
 static void refusals(void **state) {
     (void)state;
     (void)take_huge();
@@ -132,6 +143,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_large_heap_is_given_more_time),
     cmocka_unit_test(the_next_one_is_asked_for_where_it_will_be_filled),
     cmocka_unit_test(chunks_follow_that),
+    cmocka_unit_test(a_chunk_that_went_is_expected_no_more),
     cmocka_unit_test(refusals),
 };
 UNIT_MAIN(tests)

@@ -223,6 +223,47 @@ static void one_refusal_does_not_keep_the_others(void **state) {
     give(wall[0]);
 }
 
+static unsigned soiled;
+
+/* Another thread takes and gives a block while each purge goes on. */
+static void another_thread_soils(void) {
+    if (soiled++ < 1000) {
+        give(take(16));
+    }
+}
+
+static void what_others_soil_meanwhile_is_left(void **state) {
+    (void)state;
+    char *wall = take(16);
+    give(take(256));
+    fake_on_call(FAKE_PURGE, another_thread_soils);
+    assert_true(purge_down_to(0));
+    fake_on_call(FAKE_PURGE, NULL);
+    assert_true(soiled < 4);
+    assert_true(dirty() >= 16 * SLICE_SIZE);
+    assert_true(purge_down_to(0));
+    assert_int_equal(dirty(), 0);
+    give(wall);
+}
+
+static unsigned mapped;
+
+/* Another thread finds no clean memory and maps more while each span goes. */
+static void another_thread_maps(void) {
+    if (mapped++ < 1000) {
+        (void)take(16);
+        fake_after_unmap(another_thread_maps);
+    }
+}
+
+static void what_others_map_meanwhile_is_left(void **state) {
+    (void)state;
+    (void)take(16);
+    fake_after_unmap(another_thread_maps);
+    (void)purge_down_to(0);
+    assert_true(mapped < 100);
+}
+
 /* A system that refuses both leaves the chunk as it was: nothing may be taken for zeros that was used before. */
 static void memory_that_can_neither_go_nor_be_purged(void **state) {
     (void)state;
@@ -513,6 +554,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_refused_unmap_purges_instead),
     cmocka_unit_test(refused_purges_are_not_repeated_for_ever),
     cmocka_unit_test(one_refusal_does_not_keep_the_others),
+    cmocka_unit_test(what_others_soil_meanwhile_is_left),
+    cmocka_unit_test(what_others_map_meanwhile_is_left),
     cmocka_unit_test(memory_that_can_neither_go_nor_be_purged),
     cmocka_unit_test(without_a_swing_nothing_is_kept_for_it),
     cmocka_unit_test(counts_that_run_backwards_change_nothing),

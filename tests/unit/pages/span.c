@@ -410,10 +410,23 @@ static void mappings_are_few_and_shrink_to_what_is_needed(void **state) {
     span_check();
 }
 
+/* The budget of dirty pages counts on it. */
+static void the_peak_is_the_most_there_was(void **state) {
+    (void)state;
+    char *block = take(20 * PAGE);
+    assert_int_equal(load_relaxed(&page_counters.large_peak_bytes), 20 * PAGE);
+    char *other = take(30 * PAGE);
+    give(block);
+    give(other);
+    (void)take(40 * PAGE);
+    assert_int_equal(load_relaxed(&page_counters.large_peak_bytes), 50 * PAGE);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(follows_a_model),
     cmocka_unit_test(follows_a_model_with_pages_of_64_kib),
     cmocka_unit_test(not_a_span),
+    cmocka_unit_test(the_peak_is_the_most_there_was),
     cmocka_unit_test(says_what_contains_an_address),
     cmocka_unit_test(the_newest_of_the_same_size_comes_first),
     cmocka_unit_test(the_newest_comes_next_if_it_is_little_longer),

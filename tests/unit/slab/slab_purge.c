@@ -75,6 +75,33 @@ static void a_slab_that_drains_is_left_alone(void **state) {
     assert_int_not_equal(slab_purge_at_rest(slab), 0); /* it has come to rest */
 }
 
+/* The unit was used before, all of it: what the slab has not come to yet is backed all the same. */
+static void what_was_backed_before_the_slab_goes_too(void **state) {
+    (void)state;
+    void *block[BLOCKS];
+    struct slab *slab = slab_create(CLASS, 0);
+    assert_int_equal(claim(slab, block, BLOCKS), BLOCKS);
+    memset(slab_base(slab), 7, UNIT_SIZE);
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        put(slab, block[i]);
+    }
+    slab_destroy(slab);
+    assert_ptr_equal(slab_create(CLASS, 0), slab);
+    assert_int_equal(claim(slab, block, 1), 1);
+    assert_int_equal(slab_purge(slab), UNIT_SIZE - 4096);
+    assert_true(unit_all(slab_base(slab) + 4096, UNIT_SIZE - 4096, 0));
+    assert_int_equal(clean_bytes(), UNIT_SIZE - 4096);
+    assert_int_equal(slab_purge(slab), 0);
+    assert_int_equal(claim(slab, block + 1, IN_PAGE), IN_PAGE); /* a block of the second page */
+    assert_int_equal(clean_bytes(), UNIT_SIZE - 2 * 4096);
+    for (unsigned i = 0; i <= IN_PAGE; i++) {
+        put(slab, block[i]);
+    }
+    slab_destroy(slab);
+    assert_int_equal(clean_bytes(), 0);
+    assert_int_equal(load_relaxed(&page_counters.dirty_bytes), 2 * 4096);
+}
+
 static void what_is_claimed_again_is_no_longer_clean(void **state) {
     (void)state;
     void *block[BLOCKS];
@@ -258,6 +285,7 @@ static void its_chunk_asks_for_no_huge_page_any_more(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(free_pages_go_when_the_slab_has_come_to_rest),
     cmocka_unit_test(a_slab_that_drains_is_left_alone),
+    cmocka_unit_test(what_was_backed_before_the_slab_goes_too),
     cmocka_unit_test(what_is_claimed_again_is_no_longer_clean),
     cmocka_unit_test(three_free_pages_go_only_from_a_slab_that_rests_for_long),
     cmocka_unit_test(two_free_pages_never_go),
