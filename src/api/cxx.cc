@@ -14,6 +14,12 @@ extern "C" {
 extern "C" {
 WEAK std::new_handler _ZSt15get_new_handlerv();
 WEAK void _ZSt17__throw_bad_allocv();
+/* What `throw std::bad_alloc()` is made of; written as such the compiler would put a copy of the type here, which needs the runtime. */
+WEAK void *make_exception(std::size_t size) __asm__("__cxa_allocate_exception");
+WEAK void raise_exception(void *object, const void *type, void (*destroy)(void *)) __asm__("__cxa_throw");
+WEAK void destroy_bad_alloc(void *object) __asm__("_ZNSt9bad_allocD1Ev");
+WEAK extern const void *const bad_alloc_type[] __asm__("_ZTISt9bad_alloc");
+WEAK extern const void *const bad_alloc_table[] __asm__("_ZTVSt9bad_alloc");
 }
 
 /* The compiler refers to these itself. */
@@ -41,10 +47,21 @@ std::new_handler current_handler() {
     return get ? get() : nullptr;
 }
 
+/* A weak name does not make a linker take anything out of a runtime that is an archive. Who catches the exception has what this takes. */
+void throw_by_hand() {
+    enum { BEFORE_FUNCTIONS = 2 };
+    if (make_exception && raise_exception && destroy_bad_alloc && bad_alloc_type && bad_alloc_table) {
+        auto **object = static_cast<const void *const **>(make_exception(sizeof(std::bad_alloc)));
+        *object = bad_alloc_table + BEFORE_FUNCTIONS;
+        raise_exception(object, bad_alloc_type, destroy_bad_alloc);
+    }
+}
+
 [[noreturn]] void throw_bad_alloc() {
     if (_ZSt17__throw_bad_allocv) {
         _ZSt17__throw_bad_allocv();
     }
+    throw_by_hand();
     using thrower = void (*)();
     auto raise = reinterpret_cast<thrower>(runtime_function("_ZSt17__throw_bad_allocv"));
     if (raise) {

@@ -40,10 +40,21 @@ static size_t size_to_grow_to(size_t size, size_t usable) {
     return size > usable && size < ahead && usable >= GROW_AHEAD_MIN && usable <= SMALL_MAX && !exact ? ahead : size;
 }
 
+/* Where memory for the quarter more is not to be had, that for the size itself may be. */
+static void *take_ahead(size_t size, size_t usable) {
+    size_t ahead = size_to_grow_to(size, usable);
+    int before = errno;
+    void *block = fast_malloc(ahead);
+    if (UNLIKELY(block == NULL) && ahead > size) {
+        block = fast_malloc(size);
+        errno = block ? before : ENOMEM;
+    }
+    return block;
+}
+
 static void *move(void *block, size_t size, size_t usable, const char *call) {
     int before = errno;
-    void *moved = size > SMALL_MAX && size > usable && !checker_present() ? front_take_growing(size, usable)
-                                                                          : fast_malloc(size_to_grow_to(size, usable));
+    void *moved = size > SMALL_MAX && size > usable && !checker_present() ? front_take_growing(size, usable) : take_ahead(size, usable);
     if (UNLIKELY(moved == NULL)) {
         if (size > usable) {
             return NULL;

@@ -77,6 +77,9 @@ static void fmt_misuse(struct fmt *out, const struct misuse *misuse) {
 
 void report_misuse(const struct misuse *misuse) {
     bool end = option_get(OPTION_misuse) == MISUSE_ABORT;
+    if (!end && option_get(OPTION_quiet)) {
+        return;
+    }
     char line[320];
     struct fmt out;
     fmt_start(&out, line, sizeof line);

@@ -7,7 +7,7 @@
 
 #include "heap/misuse.h"
 
-/* The handler of misuse_found: reports; with the option misuse=abort it does not return. */
+/* The handler of misuse_found: reports; with the option misuse=abort it does not return, else it is silent when the option quiet is set. */
 void report_misuse(const struct misuse *misuse);
 /* The handler of failed checks. */
 void report_line_and_end(const char *line, size_t length);

@@ -73,6 +73,14 @@ static void print_access(const struct fault *fault, const struct guarded_slot *s
     platform_write(STANDARD_ERROR, line, fmt_length(&out));
 }
 
+static void report_access(const struct fault *fault, const struct guarded_slot *slot, bool goes_on) {
+    print_access(fault, slot, goes_on);
+    trace_read_modules();
+    trace_take(&access_trace, fault->stack);
+    trace_print("accessed", &access_trace, fault->code);
+    print_history(slot);
+}
+
 static bool on_fault(const struct fault *fault) {
     if (!guarded_holds(fault->address) || !begin_report()) {
         return false;
@@ -82,11 +90,9 @@ static bool on_fault(const struct fault *fault) {
     const struct guarded_slot *slot = guarded_look(fault->address, &locked);
     if (slot) {
         goes_on = option_get(OPTION_misuse) == MISUSE_WARN;
-        print_access(fault, slot, goes_on);
-        trace_read_modules();
-        trace_take(&access_trace, fault->stack);
-        trace_print("accessed", &access_trace, fault->code);
-        print_history(slot);
+        if (!goes_on || !option_get(OPTION_quiet)) {
+            report_access(fault, slot, goes_on);
+        }
         goes_on = goes_on && guarded_open(fault->address);
     }
     guarded_end_look(locked);

@@ -33,6 +33,7 @@ enum {
 
 struct lock span_lock;
 bool span_windows_made;
+bool span_purge_refused;
 static struct span *cached[CACHE]; /* oldest first */
 static unsigned cached_count;
 
@@ -251,10 +252,16 @@ static struct span *find_former_windows(size_t size) {
     return span;
 }
 
+/* Pages that need no clearing are worth more than those that are backed: as long as the latter go back, or each such block would make the
+ * heap larger. */
+static bool wants_clean(size_t size, bool zeros) {
+    return zeros && size >= ZEROS_MIN && !span_purge_refused;
+}
+
 /* A free span of at least the size; none when there is no memory. */
 static struct found find_free(size_t size, bool zeros) {
     struct span *span = NULL;
-    if (zeros && size >= ZEROS_MIN) {
+    if (wants_clean(size, zeros)) {
         struct found windows = find_windows(size);
         if (windows.span) {
             return windows;
@@ -322,7 +329,7 @@ void *span_take(size_t size, size_t align, bool *zeroed) {
     size_t padded = align > page ? size + align - page : size;
     struct found found = {0};
     lock_take(&span_lock, LOCK_SPANS);
-    struct span *span = *zeroed && size >= ZEROS_MIN ? NULL : take_cached(size, align);
+    struct span *span = wants_clean(size, *zeroed) ? NULL : take_cached(size, align);
     if (span) {
         found = found_whole(span);
     } else if (span_have_descriptors()) {

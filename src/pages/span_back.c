@@ -136,6 +136,7 @@ enum span_result span_purge(size_t most, unsigned skip) {
     bool purged = platform_purge((void *)span->start, span->size);
 
     lock_take(&span_lock, LOCK_SPANS);
+    span_purge_refused = !purged;
     if (purged) {
         fetch_add_relaxed(&page_counters.purged_bytes, span->size);
         fetch_add_relaxed(&page_counters.purge_calls, 1);

@@ -142,6 +142,25 @@ static void growing_in_small_steps_copies_little(void **state) {
     fast_free(block, "test");
 }
 
+/* With no memory for a quarter more, what malloc of the size would give is good enough. */
+static void growing_by_little_needs_no_more_than_that(void **state) {
+    (void)state;
+    char *block = fast_malloc(100);
+    memset(block, 4, 100);
+    char *other = fast_malloc(120);
+    fake_fail_from(FAKE_MAP, 1);
+    while (fast_malloc(140)) {
+    }
+    while (fast_malloc(120)) {
+    }
+    fast_free(other, "test");
+    errno = 5;
+    char *grown = front_resize(block, 120, "test");
+    assert_ptr_equal(grown, other);
+    assert_int_equal(errno, 5);
+    assert_true(unit_all(grown, 100, 4));
+}
+
 /* Without memory for a smaller block, the old one is kept: no error, errno included. */
 static void shrinking_never_fails(void **state) {
     (void)state;
@@ -190,6 +209,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(growing_step_by_step_from_little_is_copied_for_a_while_only),
     cmocka_unit_test(failures_leave_the_block_alone),
     cmocka_unit_test(growing_in_small_steps_copies_little),
+    cmocka_unit_test(growing_by_little_needs_no_more_than_that),
     cmocka_unit_test(shrinking_never_fails),
     cmocka_unit_test(wrong_addresses),
 };

@@ -277,6 +277,29 @@ static void memory_that_can_neither_go_nor_be_purged(void **state) {
     assert_false(zeroed);
 }
 
+/* Locked memory: who asks for zeros gets what is dirty, cleared by the caller; clean pages for each such block would never come back. */
+static void zeros_are_no_reason_to_grow_when_nothing_goes_back(void **state) {
+    (void)state;
+    fake_fail_from(FAKE_PURGE, 1);
+    size_t grown[2];
+    for (int round = 0; round < 40; round++) {
+        bool zeroed = true;
+        char *block = span_take(3 * MIB, 1, &zeroed);
+        assert_non_null(block);
+        assert_true(!zeroed || unit_all(block, 3 * MIB, 0));
+        memset(block, 1, 3 * MIB);
+        give(block);
+        purge_if_over_budget();
+        grown[round >= 20] = load_relaxed(&page_counters.span_bytes);
+    }
+    assert_int_equal(grown[1], grown[0]);
+    fake_fail_never();
+    assert_true(purge_down_to(0));
+    bool zeroed = true;
+    assert_non_null(span_take(3 * MIB, 1, &zeroed));
+    assert_true(zeroed); /* since it goes back again */
+}
+
 static void without_a_swing_nothing_is_kept_for_it(void **state) {
     (void)state;
     assert_true(option_set(OPTION_dirty_min, 0) && option_set(OPTION_dirty_shift, 63) && option_set(OPTION_swing_max, 0));
@@ -553,6 +576,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(kept_mappings_go_first),
     cmocka_unit_test(a_refused_unmap_purges_instead),
     cmocka_unit_test(refused_purges_are_not_repeated_for_ever),
+    cmocka_unit_test(zeros_are_no_reason_to_grow_when_nothing_goes_back),
     cmocka_unit_test(one_refusal_does_not_keep_the_others),
     cmocka_unit_test(what_others_soil_meanwhile_is_left),
     cmocka_unit_test(what_others_map_meanwhile_is_left),
