@@ -41,7 +41,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--report", metavar="DIRECTORY", type=pathlib.Path, help="make the reports again from DIRECTORY/run.json")
     parser.add_argument("--binaries", type=pathlib.Path, default=ROOT / "build/bench", help=argparse.SUPPRESS)
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench/out", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.rounds is not None and options.rounds < 1:
+        parser.error("--rounds: at least 1")
+    if options.report is not None and not (options.report / "run.json").is_file():
+        parser.error(f"--report: there is no {options.report}/run.json")
+    return options
 
 
 def write_reports(data: dict, directory: pathlib.Path) -> None:

@@ -24,8 +24,10 @@ endif()
 set(COLLAM_NO_BUILTIN_MALLOC -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
     -fno-builtin-aligned_alloc -fno-builtin-memalign -fno-builtin-posix_memalign -fno-builtin-valloc -fno-builtin-pvalloc)
 
-# Frame tables for all files: an exception thrown by new_handler passes through operator new.
-set(COLLAM_LIBRARY_FLAGS ${COLLAM_NO_BUILTIN_MALLOC} -ftls-model=initial-exec -fno-plt -fasynchronous-unwind-tables
+# Frame tables for all files: an exception thrown by new_handler passes through operator new. Never by link-time optimisation, which
+# distributions switch on for all they build: the archives are linked to one object whose names are then made local, and that would be done
+# to the compiler's notes instead of code.
+set(COLLAM_LIBRARY_FLAGS -fno-lto ${COLLAM_NO_BUILTIN_MALLOC} -ftls-model=initial-exec -fno-plt -fasynchronous-unwind-tables
     -fno-semantic-interposition $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes> $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>
     $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")

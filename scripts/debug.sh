@@ -18,6 +18,7 @@ case ${1-} in
     shift
     [ $# -gt 0 ] || die "no program named (try --help)"
     ;;
+-*) die "unknown option $1 (try --help)" ;;
 esac
 need_build_tools
 need gdb=gdb

@@ -3,7 +3,7 @@
 # and run the driver. Debian and Ubuntu only. Everything comes from the distribution's own packages, so any machine can
 # repeat the measurement.
 #
-#   scripts/install-peers.sh              all of it
+#   scripts/install-peers.sh              all of it (as root, with apt-get); otherwise print what to install
 #   scripts/install-peers.sh --allocators only the peer allocators
 #   scripts/install-peers.sh --programs   only the real programs
 #   scripts/install-peers.sh --check      install nothing; exit 1 and name what is missing
@@ -39,6 +39,10 @@ case "${1:---all}" in
 --all | --check) wanted="$(missing_libraries) $(missing_programs)" ;;
 --allocators) wanted=$(missing_libraries) ;;
 --programs) wanted=$(missing_programs) ;;
+--help)
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
 *)
     sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
     exit 2
@@ -51,9 +55,12 @@ if [ "${1:-}" = --check ]; then
     echo "missing packages: $wanted" >&2
     exit 1
 fi
-sudo=
-[ "$(id -u)" = 0 ] || sudo=sudo
+if [ "$(id -u)" != 0 ]; then
+    echo "install-peers: not root; please install:" >&2
+    echo "    apt-get install $wanted" >&2
+    exit 1
+fi
 export DEBIAN_FRONTEND=noninteractive
-$sudo apt-get -o DPkg::Lock::Timeout=900 update -q
+apt-get -o DPkg::Lock::Timeout=900 update -q
 # shellcheck disable=SC2086 # a list of package names
-$sudo apt-get -o DPkg::Lock::Timeout=900 install -q -y --no-install-recommends $wanted
+apt-get -o DPkg::Lock::Timeout=900 install -q -y --no-install-recommends $wanted

@@ -79,6 +79,10 @@ case ${1-} in
     wanted | sed 's/|.*//'
     exit 0
     ;;
+--help)
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
 '') ;;
 *)
     echo "usage: scripts/install-programs.sh [--list]" >&2

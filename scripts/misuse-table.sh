@@ -9,6 +9,7 @@ if [ "${1-}" = --help ]; then
     print_help
     exit 0
 fi
+[ $# -eq 0 ] || die "unknown argument $1 (try --help)"
 need_build_tools
 build release collam collam_hardened misuse
 page=$root/docs/MISUSE.md
@@ -23,6 +24,8 @@ between guard pages as far as slots last (`guard_rate=1`), on the hardened build
 - crashes: it dies of a signal in the allocator or in the access, without a word.
 - block given twice: nothing is said, and two live blocks then overlap. Old contents seen: what another block held can be read.
 - unnoticed: nothing happens. absent: the allocator has no such function.
+
+Where chance decides (the hardened build's random choice, what happens to lie beside a block) another run may show another word.
 
 HEAD
     python3 "$root/tests/misuse/run.py" --misuse "$root/build/release/tests/misuse/misuse" --collam "$root/build/release/libcollam.so" \

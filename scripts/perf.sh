@@ -17,6 +17,7 @@ case ${1-} in
     events=(-e "$2")
     shift 2
     ;;
+-*) die "unknown option $1 (try --help)" ;;
 esac
 ensure_release
 need perf=linux-perf

@@ -19,15 +19,22 @@ names=()
 
 all_names() { find "$programs" -maxdepth 1 -name '*.sh' ! -name lib.sh ! -name table.sh -printf '%f\n' | sed 's/\.sh$//' | sort; }
 
+print_help() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; }
+
 usage() {
-    sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
+    print_help >&2
     exit 2
 }
 
 build_if_missing() {
     local library=${COLLAM_LIB-$root/build/release/libcollam.so}
     [[ $library == "$root"/build/release/* && ! -e $library ]] || return 0
-    (cd "$root" && cmake --preset release && cmake --build --preset release -j "$(nproc)") >&2
+    (
+        # shellcheck source=scripts/lib/common.sh
+        . "$root/scripts/lib/common.sh"
+        need_build_tools
+        build release collam collam_hardened
+    )
 }
 
 while [ $# -gt 0 ]; do
@@ -44,6 +51,10 @@ while [ $# -gt 0 ]; do
         ;;
     --list)
         all_names
+        exit 0
+        ;;
+    --help)
+        print_help
         exit 0
         ;;
     --table)

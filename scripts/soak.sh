@@ -14,14 +14,17 @@ seed=
 threads=$(($(nproc) * 4))
 while [ $# -gt 0 ]; do
     case $1 in
-    --minutes) minutes=$2 ;;
-    --seed) seed=$2 ;;
-    --threads) threads=$2 ;;
     --help)
         print_help
         exit 0
         ;;
+    --minutes | --seed | --threads) [[ ${2-} =~ ^[0-9]+$ ]] || die "$1 needs a number" ;;
     *) die "unknown argument $1 (--help tells)" ;;
+    esac
+    case $1 in
+    --minutes) minutes=$2 ;;
+    --seed) seed=$2 ;;
+    --threads) threads=$2 ;;
     esac
     shift 2
 done

@@ -48,7 +48,7 @@ def means(table: Table, caption: list[str], width: float = 860, height: float = 
     spots = [(x.at(t), y.at(m), f"{n} {t:.2f} / {m:.2f}") for n, t, m in points]
     for (name, time, memory), (px, py, text), (lx, ly, anchor) in zip(points, spots, svg.place_labels(spots, width - 8)):
         _mark(canvas, px, py, name, colour[name], emphasis, f"{name}: time {time:.3f}, memory {memory:.3f}")
-        canvas.text(lx, ly, text, 12.5, anchor, colour[name], "700" if name in emphasis else "500")
+        canvas.text(lx, ly, text, 12.5, anchor, colour[name], "700" if name in emphasis else "500", halo=True)
     for index, text in enumerate(caption):
         canvas.text(20, height - 24 + 14 * index, text, 10.5, fill=svg.FAINT)
     return str(canvas)

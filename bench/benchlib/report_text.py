@@ -134,7 +134,8 @@ def absolute_lines(table: Table, rows: list[Row]) -> list[str]:
             cell = table.cell(row, allocator)
             time = cell.median(row.time)
             shown = time_text(row, time) if time is not None else cell.status
-            cells = [row.name, allocator.name, shown, f"{100 * cell.spread(row.time):.0f}%"]
+            spread = f"{100 * cell.spread(row.time):.0f}%" if len(cell.values(row.time)) > 2 else "-"  # of fewer there is none
+            cells = [row.name, allocator.name, shown, spread]
             for key in keys + (["instructions"] if counted else []):
                 value = cell.median(key)
                 scale = {"peak_rss_kib": 1 / 1024, "instructions": 1e-6}.get(key, 1.0)

@@ -78,10 +78,12 @@ class Canvas:
         ]
 
     def text(self, x: float, y: float, text: str, size: float = 12, anchor: str = "start", fill: str = INK, weight: str = "normal",
-             rotate: float = 0) -> None:
+             rotate: float = 0, halo: bool = False) -> None:
+        """With a halo, lines behind the text do not strike it through."""
+        edge = " stroke='white' stroke-width='9' stroke-linejoin='round' paint-order='stroke'" if halo else ""
         turn = f" transform='rotate({rotate:g} {x:.1f} {y:.1f})'" if rotate else ""
         self.parts.append(f"<text x='{x:.1f}' y='{y:.1f}' font-size='{size:g}' text-anchor='{anchor}' fill='{fill}' "
-                          f"font-weight='{weight}'{turn}>"
+                          f"font-weight='{weight}'{edge}{turn}>"
                           f"{html.escape(text)}</text>")
 
     def line(self, x1: float, y1: float, x2: float, y2: float, stroke: str = GRID, width: float = 1, dash: str = "") -> None:

@@ -55,12 +55,12 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 __attribute__((destructor(101))) static void finish(void) {
     const char *path = option_path(OPTION_stats);
     if (*path && !stats_write_file(path)) {
-        char line[OPTION_PATH_MAX + 64];
+        char line[OPTION_PATH_MAX + 128];
         struct fmt out;
         fmt_start(&out, line, sizeof line);
         fmt_text(&out, "collam: cannot write statistics to '");
         fmt_slice(&out, path, OPTION_PATH_MAX);
-        fmt_text(&out, "'; check the directory\n");
+        fmt_text(&out, "'; it must be a plain file of yours, in a directory that is there\n");
         report_line(line, fmt_length(&out));
     }
 }

@@ -10,8 +10,8 @@
  *   more than that, in steps, shrinks: quiet classes give up their magazines, busy ones half
  *   even when nothing is short, classes that were quiet for some thousand calls, or a hundred while slabs become more than ever, give up
  *   magazines of more than 6 blocks
- *   A thread that rests does not shrink: when all was taken before others came, these have their shares beside it, which makes twice as
- * much. beyond all bounds         CAPACITY_LEAST blocks for each class that is used
+ *   A thread that rests does not shrink: when all was taken before others came, these have their shares beside it: twice as much
+ *   beyond all bounds       CAPACITY_LEAST blocks for each class that is used
  */
 #ifndef COLLAM_HEAP_BALANCE_H
 #define COLLAM_HEAP_BALANCE_H

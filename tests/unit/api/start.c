@@ -108,8 +108,9 @@ static void statistics_are_written_at_exit(void **state) {
 
 static void statistics_that_cannot_be_written_are_told(void **state) {
     (void)state;
-    ASSERT_HAS(run_child("stats=/some/where", "UNIT_NO_FILES=1"),
-               "[output collam: cannot write statistics to '/some/where'; check the directory\n]");
+    ASSERT_HAS(
+        run_child("stats=/some/where", "UNIT_NO_FILES=1"),
+        "[output collam: cannot write statistics to '/some/where'; it must be a plain file of yours, in a directory that is there\n]");
     ASSERT_HAS(run_child("stats=/some/where,quiet=1", "UNIT_NO_FILES=1"), "[output ]");
 }
 
