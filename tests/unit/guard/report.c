@@ -85,6 +85,10 @@ static void quiet_silences_information_only(void **state) {
     const char *text = unit_death(report, &misuse);
     assert_non_null(text);
     assert_non_null(strstr(text, "collam: free(0x1)"));
+    fake_output_clear();
+    assert_true(option_set(OPTION_misuse, MISUSE_WARN)); /* who asks to be warned is */
+    report_misuse(&misuse);
+    assert_non_null(strstr(fake_output(), "; ignored\n"));
 }
 
 static const struct CMUnitTest tests[] = {
