@@ -2,7 +2,8 @@
  * Purpose: collam makes no system call but those of src/platform/linux/system_calls.def. A child installs a seccomp filter made from the
  * list, which lets every call pass that comes from elsewhere, and traps each call from collam's code that is not listed; then it does real
  * work: on the library as it is, with guarded blocks of which one is accessed wrongly, and on the hardened library. That the filter sees
- * collam's calls at all is shown by taking one name at a time out of the list: the work must then be stopped.
+ * collam's calls at all is shown by taking one name at a time out of the list: the work must then be stopped. And each call but mmap may be
+ * refused with an error instead, alone or together with all others: the work is done all the same.
  *   conf_system_calls [HARDENED_LIBRARY]
  */
 #include "../support/say.h"
@@ -72,8 +73,12 @@ static void answer(unsigned what) {
     emit(BPF_RET | BPF_K, 0, 0, what);
 }
 
-/* Everything from elsewhere passes; `without` is left out of the list. */
-static bool install(const char *without) {
+static bool matches(const char *name, const char *wanted) {
+    return wanted && (strcmp(wanted, "all but mmap") ? strcmp(name, wanted) == 0 : strcmp(name, "mmap") != 0);
+}
+
+/* Everything from elsewhere passes; `without` is left out of the list, what is to be `refused` answers that it is not permitted. */
+static bool install(const char *without, const char *refused) {
     load(offsetof(struct seccomp_data, instruction_pointer) + 4);
     emit(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, (unsigned)(code_from >> 32));
     answer(SECCOMP_RET_ALLOW);
@@ -93,14 +98,15 @@ static bool install(const char *without) {
             load(offsetof(struct seccomp_data, args) + 8 * (size_t)rows[i].argument);
             emit(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, rows[i].value);
         }
-        answer(SECCOMP_RET_ALLOW);
+        answer(matches(rows[i].name, refused) ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_ALLOW);
     }
     answer(SECCOMP_RET_TRAP);
     struct sock_fprog program = {length, code};
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-static bool expected; /* to be stopped: no message */
+static bool expected;    /* to be stopped: no message */
+static bool cannot_trim; /* munmap is refused: a mapping can only be where the kernel puts it */
 
 static void stopped(int signal, siginfo_t *info, void *context) {
     (void)signal;
@@ -152,7 +158,7 @@ static void large_blocks(void) {
         growing[(mib << 20) - 1] = 1;
     }
     void *aligned = aligned_alloc(4 << 20, opaque(4096));
-    REQUIRE(aligned != NULL);
+    REQUIRE(aligned != NULL || cannot_trim);
     free(aligned);
     void *zeroed = calloc(opaque(40), 1 << 20);
     REQUIRE(zeroed != NULL);
@@ -216,12 +222,13 @@ static bool guards(void) {
 }
 
 /* In a process of its own, started afresh so that nothing is ready yet: work under the filter. */
-static int work(const char *without) {
+static int work(const char *without, const char *refused) {
     expected = without != NULL;
+    cannot_trim = matches("munmap", refused);
     struct sigaction action = {.sa_sigaction = stopped, .sa_flags = SA_SIGINFO};
     sigaction(SIGSYS, &action, NULL);
     dl_iterate_phdr(find_code, NULL);
-    if (code_from == 0 || code_from >> 32 != code_to >> 32 || !install(without))
+    if (code_from == 0 || code_from >> 32 != code_to >> 32 || !install(without, refused))
         return NO_FILTER;
     blocks_of_all_sizes((void *)1);
     threads_contend();
@@ -252,7 +259,7 @@ static struct form forms[] = {
     {"hardened", "quiet=0", NULL, {ALWAYS_NEEDED, "mprotect", "getrandom"}},
 };
 
-static int run(const char *own_path, const struct form *form, const char *without) {
+static int run(const char *own_path, const struct form *form, const char *mode, const char *name) {
     pid_t child = fork();
     if (child == 0) {
         char options[140];
@@ -260,13 +267,31 @@ static int run(const char *own_path, const struct form *form, const char *withou
         setenv("COLLAM_OPTIONS", options, 1);
         if (form->library)
             setenv("LD_PRELOAD", form->library, 1);
-        execl(own_path, own_path, "work", without, (char *)NULL);
+        execl(own_path, own_path, mode, name, (char *)NULL);
         _exit(127);
     }
     int status;
     if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
         return FAILED;
     return WEXITSTATUS(status);
+}
+
+/* What follows is the last column of the table in docs/SECURITY.md. */
+static int refuse_each(const char *own_path, const struct form *form) {
+    int wrong = 0;
+    const char *before = "mmap"; /* without memory there is no work to be done */
+    for (size_t i = 0; i <= sizeof rows / sizeof *rows; i++) {
+        const char *name = i < sizeof rows / sizeof *rows ? rows[i].name : "all but mmap";
+        if (strcmp(name, before) == 0 || (form->library && i < sizeof rows / sizeof *rows)) /* the hardened one: all together */
+            continue;
+        before = name;
+        int result = run(own_path, form, "refuse", name);
+        if (result != WORKED) {
+            fprintf(stderr, "%s: with %s refused: status %d\n", form->name, name, result);
+            wrong = 1;
+        }
+    }
+    return wrong;
 }
 
 static void remove_directory(void) {
@@ -278,7 +303,9 @@ static void remove_directory(void) {
 
 int main(int count, char **argument) {
     if (count > 1 && strcmp(argument[1], "work") == 0)
-        return work(count > 2 ? argument[2] : NULL);
+        return work(count > 2 ? argument[2] : NULL, NULL);
+    if (count > 2 && strcmp(argument[1], "refuse") == 0)
+        return work(NULL, argument[2]);
     if (!mkdtemp(directory))
         return 1;
     size_t last = sizeof forms / sizeof *forms;
@@ -286,7 +313,7 @@ int main(int count, char **argument) {
     last -= count <= 1;
     int wrong = 0;
     for (size_t f = 0; f < last; f++) {
-        int result = run(argument[0], &forms[f], NULL);
+        int result = run(argument[0], &forms[f], "work", NULL);
         if (result == NO_FILTER) {
             printf("skipped: this kernel takes no seccomp filter\n");
             remove_directory();
@@ -298,10 +325,11 @@ int main(int count, char **argument) {
             continue;
         }
         for (const char *const *name = forms[f].needed; *name; name++)
-            if (run(argument[0], &forms[f], *name) != STOPPED) {
+            if (run(argument[0], &forms[f], "work", *name) != STOPPED) {
                 fprintf(stderr, "%s: without %s the work was not stopped\n", forms[f].name, *name);
                 wrong = 1;
             }
+        wrong |= refuse_each(argument[0], &forms[f]);
     }
     remove_directory();
     return wrong;
