@@ -36,7 +36,7 @@ need "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" # libFuzzer
 for preset in release debug; do
     build $preset property stress
 done
-build release fuzz_heap fuzz_options
+build release fuzz_heap fuzz_options unit_failure_injected unit_hardened_injected
 started=$SECONDS
 step=0
 
@@ -86,6 +86,13 @@ fuzz() {
     run "build/release/tests/fuzz/${name}_fuzz" -error_exitcode=1 -max_total_time="$seconds" -timeout=60 -verbosity=0 "$@" \
         "build/release/tests/fuzz/found.$name" "tests/fuzz/corpus/$name"
 }
+
+# Each platform call refused in turn, every single one: the tests take evenly spread ones where that takes too long.
+if [ "$minutes" -ge 60 ]; then
+    for core in failure hardened; do
+        run env COLLAM_TEST_EVERY=1 "build/release/tests/unit/unit_${core}_injected"
+    done
+fi
 
 half=$((minutes * 60 / 2))
 for preset in release debug; do

@@ -8,6 +8,7 @@
  *   first_heap    a library of that kind beside ours was initialised first, or the archive lies in a shared library
  */
 #include "api/fork.h"
+#include "front/hardened.h"
 #include "heap/bin.h"
 #include "heap/guarded.h"
 #include "heap/quarantine.h"
@@ -86,6 +87,9 @@ static void after_fork(void) {
 static void after_fork_in_child(void) {
     if (!forks_within) {
         heap_fork_child();
+    }
+    if (HARDENED_BY(HARDENED_RANDOM)) {
+        hardened_fork_child();
     }
     after_fork();
 }

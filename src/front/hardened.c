@@ -59,6 +59,11 @@ static uint32_t next_random(void) {
     return ready;
 }
 
+/* The canaries' secret stays: blocks that are live end in it. */
+void hardened_fork_child(void) {
+    random_state = 0;
+}
+
 static unsigned random_below(unsigned limit) {
     return (unsigned)((uint64_t)next_random() * limit >> 32);
 }

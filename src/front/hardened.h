@@ -30,6 +30,8 @@ unsigned hardened_retire(void *block, const char *call);
 enum { HARDENED_REPORTED = 255 };
 /* True when the block of a slab that is out waits to be handed out again. */
 bool hardened_was_freed(const void *block, unsigned class_index);
+/* In a forked child, by its only thread: its choices are not those that the parent and other children make. */
+void hardened_fork_child(void);
 /* False, after a report, when the address is a live block of a slab whose end was written over. */
 bool hardened_is_whole(const void *block, const char *call);
 

@@ -133,6 +133,7 @@ static bool relieve_refusal(struct relief *done, size_t bytes) {
         return false;
     }
     struct limit_reached reached;
+    limit_suspect();
     enum limit_verdict verdict = limit_look(bytes, &reached);
     if (!done->called && (verdict == LIMIT_NEAR || bytes <= limit_footprint())) { /* more than the heap holds cannot be freed */
         done->called = true;

@@ -204,6 +204,10 @@ enum limit_verdict limit_look(size_t bytes, struct limit_reached *reached) {
     return less(nearest.room, bytes) < nearest.limit >> NEAR_SHIFT ? LIMIT_NEAR : LIMIT_ROOM;
 }
 
+void limit_suspect(void) {
+    store_relaxed(&limited, true);
+}
+
 bool limit_allows(size_t bytes) {
     if (LIKELY(limit_admits(bytes))) {
         return true;

@@ -69,6 +69,9 @@ enum limit_verdict limit_look(size_t bytes, struct limit_reached *reached);
 /* The same for a caller that can do nothing about a limit but fail: false for LIMIT_FULL. */
 bool limit_allows(size_t bytes);
 
+/* The system refused, so it may limit this process: the next look asks it, however small the heap is. */
+void limit_suspect(void);
+
 /* To be called when a request that was looked at has failed after all, or its size would count as if it were in use. */
 void limit_refused(void);
 

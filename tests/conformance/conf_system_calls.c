@@ -1,7 +1,10 @@
 /*
  * Purpose: collam makes no system call but those of src/platform/linux/system_calls.def. A child installs a seccomp filter made from the
  * list, which lets every call pass that comes from elsewhere, and traps each call from collam's code that is not listed; then it does real
- * work. That the filter sees collam's calls at all is shown by taking one name at a time out of the list: the work must then be stopped.
+ * work: on the library as it is, with guarded blocks of which one is accessed wrongly, and on the hardened library. That the filter sees
+ * collam's calls at all is shown by taking one name at a time out of the list: the work must then be stopped. And each call but mmap may be
+ * refused with an error instead, alone or together with all others: the work is done all the same.
+ *   conf_system_calls [HARDENED_LIBRARY]
  */
 #include "../support/say.h"
 #include "collam/collam.h"
@@ -45,7 +48,7 @@ static uintptr_t code_from, code_to; /* collam's executable segment */
 static int find_code(struct dl_phdr_info *info, size_t size, void *data) {
     (void)size;
     (void)data;
-    if (!strstr(info->dlpi_name, "libcollam.so"))
+    if (!strstr(info->dlpi_name, "libcollam")) /* a preloaded one comes first */
         return 0;
     for (unsigned i = 0; i < info->dlpi_phnum; i++)
         if (info->dlpi_phdr[i].p_type == PT_LOAD && (info->dlpi_phdr[i].p_flags & PF_X)) {
@@ -70,8 +73,12 @@ static void answer(unsigned what) {
     emit(BPF_RET | BPF_K, 0, 0, what);
 }
 
-/* Everything from elsewhere passes; `without` is left out of the list. */
-static bool install(const char *without) {
+static bool matches(const char *name, const char *wanted) {
+    return wanted && (strcmp(wanted, "all but mmap") ? strcmp(name, wanted) == 0 : strcmp(name, "mmap") != 0);
+}
+
+/* Everything from elsewhere passes; `without` is left out of the list, what is to be `refused` answers that it is not permitted. */
+static bool install(const char *without, const char *refused) {
     load(offsetof(struct seccomp_data, instruction_pointer) + 4);
     emit(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, (unsigned)(code_from >> 32));
     answer(SECCOMP_RET_ALLOW);
@@ -91,14 +98,15 @@ static bool install(const char *without) {
             load(offsetof(struct seccomp_data, args) + 8 * (size_t)rows[i].argument);
             emit(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, rows[i].value);
         }
-        answer(SECCOMP_RET_ALLOW);
+        answer(matches(rows[i].name, refused) ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_ALLOW);
     }
     answer(SECCOMP_RET_TRAP);
     struct sock_fprog program = {length, code};
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-static bool expected; /* to be stopped: no message */
+static bool expected;    /* to be stopped: no message */
+static bool cannot_trim; /* munmap is refused: a mapping can only be where the kernel puts it */
 
 static void stopped(int signal, siginfo_t *info, void *context) {
     (void)signal;
@@ -150,7 +158,7 @@ static void large_blocks(void) {
         growing[(mib << 20) - 1] = 1;
     }
     void *aligned = aligned_alloc(4 << 20, opaque(4096));
-    REQUIRE(aligned != NULL);
+    REQUIRE(aligned != NULL || cannot_trim);
     free(aligned);
     void *zeroed = calloc(opaque(40), 1 << 20);
     REQUIRE(zeroed != NULL);
@@ -195,37 +203,95 @@ static void informs(void) {
     REQUIRE(collam_set_soft_limit(0));
 }
 
+/* With misuse=warn the wrong accesses are told, with the stacks of three calls and the names of files, and the work goes on. */
+static void wrong_accesses(void) {
+    int null = open("/dev/null", O_WRONLY), saved = dup(2);
+    REQUIRE(null >= 0 && dup2(null, 2) == 2);
+    for (int i = 0; i < 100; i++) {
+        volatile char *block = malloc(opaque(4096));
+        free((void *)(uintptr_t)block);
+        *block = 1;
+    }
+    dup2(saved, 2);
+    close(null);
+    close(saved);
+}
+
+static bool guards(void) {
+    return strstr(getenv("COLLAM_OPTIONS"), "guard_rate") != NULL;
+}
+
 /* In a process of its own, started afresh so that nothing is ready yet: work under the filter. */
-static int work(const char *without) {
+static int work(const char *without, const char *refused) {
     expected = without != NULL;
+    cannot_trim = matches("munmap", refused);
     struct sigaction action = {.sa_sigaction = stopped, .sa_flags = SA_SIGINFO};
     sigaction(SIGSYS, &action, NULL);
     dl_iterate_phdr(find_code, NULL);
-    if (code_from == 0 || code_from >> 32 != code_to >> 32 || !install(without))
+    if (code_from == 0 || code_from >> 32 != code_to >> 32 || !install(without, refused))
         return NO_FILTER;
     blocks_of_all_sizes((void *)1);
     threads_contend();
     large_blocks();
     informs();
     forks();
+    if (guards())
+        wrong_accesses();
     exit(WORKED); /* the destructor writes the statistics */
 }
 
 static char directory[] = "/tmp/conf_system_calls.XXXXXX"; /* the first run makes a file there, later ones reuse it */
 
-static int run(const char *own_path, const char *without) {
+/* One way to run the work, and what it is sure to need there: each name that is missing is noticed. */
+struct form {
+    const char *name, *options;
+    const char *library; /* NULL: the one the program is linked with */
+    const char *needed[24];
+};
+
+#define ALWAYS_NEEDED                                                                                                                      \
+    "mmap", "munmap", "mremap", "madvise", "openat", "read", "close", "write", "prlimit64", "rt_sigprocmask", "fstat", "geteuid",          \
+        "ftruncate"
+
+static struct form forms[] = {
+    {"as it is", "huge_start=0", NULL, {ALWAYS_NEEDED, "mincore", "prctl", "clock_gettime"}},
+    {"guarded", "guard_rate=3", NULL, {ALWAYS_NEEDED, "mprotect", "gettid", "process_vm_readv"}},
+    {"hardened", "quiet=0", NULL, {ALWAYS_NEEDED, "mprotect", "getrandom"}},
+};
+
+static int run(const char *own_path, const struct form *form, const char *mode, const char *name) {
     pid_t child = fork();
     if (child == 0) {
-        char options[100];
-        snprintf(options, sizeof options, "stats=%s/statistics,misuse=warn,huge_start=0", directory);
+        char options[140];
+        snprintf(options, sizeof options, "stats=%s/statistics,misuse=warn,%s", directory, form->options);
         setenv("COLLAM_OPTIONS", options, 1);
-        execl(own_path, own_path, "work", without, (char *)NULL);
+        if (form->library)
+            setenv("LD_PRELOAD", form->library, 1);
+        execl(own_path, own_path, mode, name, (char *)NULL);
         _exit(127);
     }
     int status;
     if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
         return FAILED;
     return WEXITSTATUS(status);
+}
+
+/* What follows is the last column of the table in docs/SECURITY.md. */
+static int refuse_each(const char *own_path, const struct form *form) {
+    int wrong = 0;
+    const char *before = "mmap"; /* without memory there is no work to be done */
+    for (size_t i = 0; i <= sizeof rows / sizeof *rows; i++) {
+        const char *name = i < sizeof rows / sizeof *rows ? rows[i].name : "all but mmap";
+        if (strcmp(name, before) == 0 || (form->library && i < sizeof rows / sizeof *rows)) /* the hardened one: all together */
+            continue;
+        before = name;
+        int result = run(own_path, form, "refuse", name);
+        if (result != WORKED) {
+            fprintf(stderr, "%s: with %s refused: status %d\n", form->name, name, result);
+            wrong = 1;
+        }
+    }
+    return wrong;
 }
 
 static void remove_directory(void) {
@@ -237,28 +303,34 @@ static void remove_directory(void) {
 
 int main(int count, char **argument) {
     if (count > 1 && strcmp(argument[1], "work") == 0)
-        return work(count > 2 ? argument[2] : NULL);
+        return work(count > 2 ? argument[2] : NULL, NULL);
+    if (count > 2 && strcmp(argument[1], "refuse") == 0)
+        return work(NULL, argument[2]);
     if (!mkdtemp(directory))
         return 1;
-    int result = run(argument[0], NULL);
-    if (result == NO_FILTER) {
-        printf("skipped: this kernel takes no seccomp filter\n");
-        remove_directory();
-        return 77;
-    }
-    if (result != WORKED) {
-        fprintf(stderr, "under the published list: status %d\n", result);
-        remove_directory();
-        return 1;
-    }
-    /* What the work is sure to need: each missing name is noticed. */
-    static const char *const needed[] = {"mmap", "munmap", "mremap", "madvise", "openat", "read", "close", "write", "prlimit64"};
+    size_t last = sizeof forms / sizeof *forms;
+    forms[last - 1].library = count > 1 ? argument[1] : NULL;
+    last -= count <= 1;
     int wrong = 0;
-    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
-        if (run(argument[0], needed[i]) != STOPPED) {
-            fprintf(stderr, "without %s the work was not stopped\n", needed[i]);
-            wrong = 1;
+    for (size_t f = 0; f < last; f++) {
+        int result = run(argument[0], &forms[f], "work", NULL);
+        if (result == NO_FILTER) {
+            printf("skipped: this kernel takes no seccomp filter\n");
+            remove_directory();
+            return 77;
         }
+        if (result != WORKED) {
+            fprintf(stderr, "%s: under the published list: status %d\n", forms[f].name, result);
+            wrong = 1;
+            continue;
+        }
+        for (const char *const *name = forms[f].needed; *name; name++)
+            if (run(argument[0], &forms[f], "work", *name) != STOPPED) {
+                fprintf(stderr, "%s: without %s the work was not stopped\n", forms[f].name, *name);
+                wrong = 1;
+            }
+        wrong |= refuse_each(argument[0], &forms[f]);
+    }
     remove_directory();
     return wrong;
 }

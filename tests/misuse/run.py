@@ -4,6 +4,7 @@
     run.py --misuse PROGRAM --collam LIBRARY           each fault, without and with guard pages around every block, in abort and in
                                                        warn mode: exact status, exact message
     ... --hardened LIBRARY                             in the hardened build too
+    ... --document docs/MISUSE.md                      the same as the published table says, as far as that is about collam
     run.py --misuse PROGRAM --collam LIBRARY --table   which fault is caught by which allocator (collam, glibc, and the
                                                        packaged peers that are installed), as Markdown
     ... --only NAME[,NAME]                             these faults alone
@@ -11,6 +12,7 @@
 import argparse
 import ctypes.util
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -146,8 +148,31 @@ def check_unnoticed(run):
     return None
 
 
+def published(path):
+    """{fault: the words of collam's three columns} of the table that --table wrote once."""
+    rows = {}
+    for line in pathlib.Path(path).read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")] if line.startswith("| ") else []
+        if len(cells) > 3 and not cells[0].startswith("**") and cells[0] != "fault":
+            rows.setdefault(cells[0], []).append(cells[1:4])
+    return rows
+
+
+def check_published(row, words, table):
+    """Faults whose outcome chance decides may have any of their words."""
+    for listed in table.get(title_of(row), []):
+        if all(word == one or chance for word, one, chance in zip(words, listed, (row[1] == "chance", row[2] == "other", row[3] == "chance"))):
+            return None
+    return f"docs/MISUSE.md does not have a row with {', '.join(words)} (scripts/misuse-table.sh writes it)"
+
+
+def title_of(row):
+    return row[5].split(";")[0]
+
+
 def check(options):
     rows = faults(options.misuse, options.only)
+    table = published(options.document) if options.document else None
     bad = 0
 
     def one(row):
@@ -157,20 +182,27 @@ def check(options):
         guarded_warn = Run(options.misuse, row[0], options.collam, "guard_rate=1,misuse=warn")
         result = {"guarded": check_guarded(row, guarded, False), "guarded, warn": check_guarded(row, guarded_warn, True)}
         if options.hardened:
-            result["hardened"] = check_hardened(row, Run(options.misuse, row[0], options.hardened))
+            hardened = Run(options.misuse, row[0], options.hardened)
+            result["hardened"] = check_hardened(row, hardened)
+            if table is not None:
+                result["document"] = check_published(row, [run.word() for run in (abort, guarded, hardened)], table)
         if row[1] == "caught":
             return {**result, "abort": check_caught(abort, False, abort.expected), "warn": check_caught(warn, True, warn.expected)}
         if row[1] == "chance":
             return {**result, "abort": check_chance(abort, False), "warn": check_chance(warn, True)}
         return {**result, "abort": check_unnoticed(abort), "warn": check_unnoticed(warn)}
 
+    titles = {title_of(row) for row in rows}
+    for title in sorted(table.keys() - titles) if table and not options.only else []:
+        bad += 1
+        print(f"docs/MISUSE.md has a row of no fault: {title}")
     with ThreadPoolExecutor(2) as pool:
         for row, result in zip(rows, pool.map(one, rows)):
             for mode, why in result.items():
                 if why:
                     bad += 1
                     print(f"{row[0]} ({mode}): {why}")
-    print(f"{(5 if options.hardened else 4) * len(rows) - bad} passed, {bad} failed")
+    print(f"{(4 + bool(options.hardened) + bool(options.hardened and table)) * len(rows) - bad} passed, {bad} failed")
     return 1 if bad else 0
 
 
@@ -204,7 +236,7 @@ def table(options):
             words.append(word)
             if name == "glibc" and plain(word) not in GLIBC.get(row[4], (row[4],)):
                 surprises.append(f"{row[0]}: listed as {row[4]}, found {plain(word)}")
-        print(f"| {row[5].split(';')[0]} | " + " | ".join(words) + " |")
+        print(f"| {title_of(row)} | " + " | ".join(words) + " |")
     print(f"| **ended with a message, of {len(rows)}** | " + " | ".join(str(ended[name]) for name, _, _ in columns) + " |")
     print("| **crashed without one** | " + " | ".join(str(died[name]) for name, _, _ in columns) + " |")
     for line in surprises:
@@ -218,6 +250,7 @@ def main():
     parser.add_argument("--collam", required=True)
     parser.add_argument("--hardened", default="")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--document", default="", help="docs/MISUSE.md: its columns about collam must say what happens")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[])
     parser.add_argument("--emulator", default="", help="command and arguments that run the program")
     options = parser.parse_args()

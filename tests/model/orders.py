@@ -8,8 +8,10 @@ Hur, Dreyer, "Repairing Sequential Consistency in C/C++11", 2017, without fences
   atomicity      nothing comes between the write a read-modify-write reads and its own
   no thin air    sequenced-before and reads-from together have no cycle
 The right orders must allow neither a data race on plain memory nor the forbidden result; each weakened variant must allow one.
-docs/CONCURRENCY.md names the functions behind each test. The table there, the source and the tests below are held together: every function
-that acquires or releases has a row, every such row names a test, and every test has a row.
+docs/CONCURRENCY.md names the functions behind each test. The table there, the source and the tests below are held together: every operation
+of the source that acquires or releases has a row, every such row and pair is found in its function with the order it states, every such row
+names a test, every test has a row, and the macros of atomic.h have the orders of their names. So an order that is weakened in the source
+fails here.
 """
 import itertools
 import pathlib
@@ -269,12 +271,14 @@ TESTS = [
 ]
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ORDERED = re.compile(r"\b(?:store_release|load_acquire|exchange_release|exchange_acquire|cas_acquire)\(")
+ORDERED = re.compile(r"\b(load|store|exchange|cas)_(acquire|release)\(")
 FUNCTION = re.compile(r"^[A-Za-z_][^;=]*?\b(\w+)\([^;]*\{$")
+MACRO = re.compile(r"^#define \w+?_(relaxed|acquire|release)\((?:[^\n]*\\\n)*[^\n]*", re.M)
+WORDS = {"load": "load", "store": "store", "exchange": "exchange", "compare-and-swap": "cas"}
 
 
-def ordered_functions():
-    """Functions of the source that acquire or release."""
+def ordered_operations():
+    """(function, operation, order) of all in the source that acquires or releases."""
     found = set()
     for path in sorted([*ROOT.glob("src/**/*.[ch]")]):
         function = None
@@ -283,19 +287,37 @@ def ordered_functions():
         for line in path.read_text(encoding="utf-8").splitlines():
             head = FUNCTION.match(line)
             function = head[1] if head else function
-            if ORDERED.search(line):
-                found.add(function)
+            found |= {(function, *operation) for operation in ORDERED.findall(line)}
     return found
 
 
+def stated_operations(rows):
+    """The same as the table states them: `function`: operation | order ... | `function`: operation order."""
+    for row in rows:
+        order = re.match(r"acquire|release", row[1])
+        names, _, what = row[0].partition(":")
+        if order:
+            word = re.match(r"\s*([\w-]+)", what)[1]
+            yield from ((name, WORDS[word], order[0]) for name in re.findall(r"`(\w+)`", names))
+        for names, word, pair in re.findall(r"((?:`\w+`(?:, )?)+): (load|store|exchange) (acquire|release)", row[2]):
+            yield from ((name, word, pair) for name in re.findall(r"`(\w+)`", names))
+
+
+def wrong_macros():
+    text = (ROOT / "src/base/atomic.h").read_text(encoding="utf-8")
+    for macro in MACRO.finditer(text):
+        orders = re.findall(r"memory_order_(\w+)", macro[0])
+        if orders[:1] != [macro[1]] or orders[1:] not in ([], ["relaxed"]):
+            yield f"atomic.h: {macro[0].split('(')[0]} has the orders {', '.join(orders)}"
+
+
 def compare_with_the_document():
-    """What the table of atomic operations lacks, as sentences."""
+    """What the table of atomic operations and the source lack, as sentences."""
     text = (ROOT / "docs/CONCURRENCY.md").read_text(encoding="utf-8")
     table = re.search(r"^\| operation \| order.*?\n\n", text, re.M | re.S)[0]
     rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()[2:] if line.startswith("|")]
     names = {test.__name__ for test, _ in TESTS}
     checked = {name for row in rows for name in re.findall(r"`(\w+)`", row[3])} if rows else set()
-    functions = {name for row in rows for cell in (row[0], row[2]) for name in re.findall(r"`(\w+)`", cell)}
     for row in rows:
         if row[1].startswith(("acquire", "release")) and not (re.search(r"`\w+`", row[3]) or row[3].startswith("the same")):
             yield f"no test is named for: {row[0]}"
@@ -303,8 +325,12 @@ def compare_with_the_document():
         yield f"no such test: {name}"
     for name in sorted(names - checked):
         yield f"no operation is listed for the test {name}"
-    for name in sorted(ordered_functions() - functions):
-        yield f"{name} acquires or releases and is not listed"
+    made, stated = ordered_operations(), set(stated_operations(rows))
+    for function, operation, order in sorted(made - stated):
+        yield f"{function} has a {operation} that is {order} and is not listed"
+    for function, operation, order in sorted(stated - made):
+        yield f"{function} should have a {operation} that is {order}, and has none"
+    yield from wrong_macros()
 
 
 def examine(test, weakened):
@@ -329,7 +355,7 @@ def main():
             print(f"{'ok  ' if ok else 'FAIL'} {test.__name__:20} {str(weakened or 'as in src/'):24} {count} executions, {bad} bad")
     for sentence in compare_with_the_document():
         failures += 1
-        print(f"FAIL docs/CONCURRENCY.md: {sentence}")
+        print(f"FAIL docs/CONCURRENCY.md and src/: {sentence}")
     return 1 if failures else 0
 
 

@@ -7,6 +7,9 @@
  */
 #include "collam/collam.h"
 #include "config/options.h"
+#include "front/sampled.h"
+#include "front/slow.h"
+#include "heap/guarded.h"
 #include "heap/thread_heap.h"
 #include "pages/counters.h"
 #include "pages/page_map.h"
@@ -34,13 +37,18 @@ struct plan {
     bool all_after;
     unsigned one_in; /* not 0: any call of any kind, at random */
     bool without_heap;
-    bool huge; /* huge pages are offered, and blocks are filled */
+    bool huge;    /* huge pages are offered, and blocks are filled */
+    bool guarded; /* one allocation in four stands between inaccessible pages, while slots last */
     size_t page_size;
 };
 
-static const char *const call_names[FAKE_CALLS] = {
-    [FAKE_MAP] = "map", [FAKE_UNMAP] = "unmap", [FAKE_PURGE] = "purge", [FAKE_REMAP] = "remap", [FAKE_RESIDENT] = "resident"};
-static const enum fake_call refusable[] = {FAKE_MAP, FAKE_UNMAP, FAKE_PURGE, FAKE_REMAP, FAKE_RESIDENT /* with huge pages */};
+/* All that can be refused and that the sequence comes to. */
+static const struct {
+    enum fake_call call;
+    const char *name;
+} refusable[] = {{FAKE_MAP, "map"},           {FAKE_UNMAP, "unmap"},     {FAKE_PURGE, "purge"},         {FAKE_REMAP, "remap"},
+                 {FAKE_RESIDENT, "resident"}, {FAKE_PROTECT, "protect"}, {FAKE_OPEN_FILE, "open file"}, {FAKE_READ, "read"}};
+static const char *call_name; /* of the call that is refused now */
 
 static struct plan plan;
 static struct slot slots[SLOTS];
@@ -197,7 +205,7 @@ static void look(uint64_t *seed) {
         break;
     case 1:
         collam_get_stats(&stats, sizeof stats);
-        REQUIRE(stats.live_bytes == stats.small_bytes + stats.large_bytes + stats.direct_bytes);
+        REQUIRE(stats.live_bytes == stats.small_bytes + stats.large_bytes + stats.direct_bytes + stats.guarded_bytes);
         REQUIRE(stats.mapped_bytes <= fake_mapped_bytes());
         break;
     default:
@@ -236,6 +244,11 @@ static void require_nothing_left(void) {
     struct collam_stats stats;
     (void)collam_trim(0);
     collam_get_stats(&stats, sizeof stats);
+    if (COLLAM_HARDENED && (plan.call == FAKE_PROTECT || plan.one_in)) {
+        /* What waited and cannot be made accessible again is lost, its addresses that is: nobody may use them. */
+        REQUIRE(stats.cached_bytes == 0 && stats.slab_free_bytes == 0 && stats.small_bytes == 0);
+        return;
+    }
     REQUIRE(stats.live_blocks == 0 && stats.live_bytes == 0 && stats.cached_bytes == 0 && stats.slab_free_bytes == 0);
     REQUIRE(stats.dirty_bytes == 0);
     REQUIRE(load_relaxed(&page_counters.used_bytes) == 0);
@@ -244,13 +257,22 @@ static void require_nothing_left(void) {
     size_t chunks = load_relaxed(&page_counters.chunk_bytes);
     REQUIRE(chunks <= ((size_t)2 << 20));
     /* The first mapping with its region, a second region, steps of metadata, and the table of mappings. */
-    size_t metadata = fake_mapped_bytes() - fake_refused_bytes() - chunks;
+    size_t metadata = fake_mapped_bytes() - fake_refused_bytes() - chunks - (plan.guarded ? GUARDED_POOL : 0);
     REQUIRE(metadata <= 2 * (size_t)REGION_BYTES + ((size_t)5 << 20));
     /* Resident: descriptors and page map, not a single page of a block; but what can neither be unmapped nor purged stays. */
     REQUIRE(fake_resident_bytes() <= ((size_t)768 << 10) + (plan.one_in ? fake_refused_bytes() : 0));
 }
 
+/* Limits there are, so that files are read, but none that is met. */
+static void set_limits_files(void) {
+    fake_set_file("/proc/self/cgroup", "0::/\n");
+    fake_set_file("/proc/self/mountinfo", "31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+    fake_set_file("/sys/fs/cgroup/memory.max", "1073741824\n");
+    fake_set_file("/sys/fs/cgroup/memory.current", "104857600\n");
+}
+
 static void run_plan(void) {
+    set_limits_files();
     option_set(OPTION_dirty_min, (size_t)256 << 10);
     option_set(OPTION_dirty_shift, 6);
     fake_settings.remap_moves = plan.nth % 2;
@@ -258,9 +280,14 @@ static void run_plan(void) {
         fake_settings.huge_offered = true;
         option_set(OPTION_huge_start, 0);
     }
+    if (plan.guarded) { /* as start does it */
+        sampled_start(4);
+        heap_count_calls();
+        store_relaxed(&front_special, true);
+    }
     if (plan.one_in) {
         for (unsigned i = 0; i < COUNT(refusable); i++) {
-            fake_fail_randomly(refusable[i], plan.one_in, plan.nth * 8 + i);
+            fake_fail_randomly(refusable[i].call, plan.one_in, plan.nth * 8 + i);
         }
     } else if (plan.nth) {
         (plan.all_after ? fake_fail_from : fake_fail_nth)(plan.call, plan.nth);
@@ -309,9 +336,8 @@ static void run(unsigned long *calls) {
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     if (status != 0 || !complete) {
-        fail_msg("status %#x with pages of %zu when %s call %lu%s was refused (one in %u, %s)", (unsigned)status, plan.page_size,
-                 call_names[plan.call], plan.nth, plan.all_after ? " and all after" : "", plan.one_in,
-                 plan.without_heap ? "without a heap" : "with a heap");
+        fail_msg("status %#x with pages of %zu when %s call %lu%s was refused (one in %u, %s)", (unsigned)status, plan.page_size, call_name,
+                 plan.nth, plan.all_after ? " and all after" : "", plan.one_in, plan.without_heap ? "without a heap" : "with a heap");
     }
     if (calls) {
         memcpy(calls, got, sizeof got);
@@ -324,7 +350,22 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Every call of every kind in turn; where that would take longer than `seconds`, evenly spread ones. */
+/* How often the sequence comes to the call at least. */
+static unsigned long least_of(enum fake_call call, struct plan how) {
+    switch (call) {
+    case FAKE_RESIDENT:
+        return how.huge && !COLLAM_HARDENED ? 3 : 0;
+    case FAKE_PROTECT:
+        return how.guarded || COLLAM_HARDENED ? 10 : 0;
+    case FAKE_OPEN_FILE:
+    case FAKE_READ:
+        return 3;
+    default:
+        return 10;
+    }
+}
+
+/* Every call of every kind in turn; where that would take longer than `seconds`, evenly spread ones, unless COLLAM_TEST_EVERY is set. */
 static void refuse_each(struct plan how, double seconds) {
     unsigned long calls[FAKE_CALLS];
     size_t page_size = how.page_size;
@@ -340,14 +381,14 @@ static void refuse_each(struct plan how, double seconds) {
     }
     unsigned long all = 0;
     for (unsigned i = 0; i < COUNT(refusable); i++) {
-        unsigned long least = refusable[i] != FAKE_RESIDENT ? 10 : how.huge ? 3 : 0;
-        assert_true(calls[refusable[i]] >= least); /* the sequence reaches it */
-        all += calls[refusable[i]];
+        assert_true(calls[refusable[i].call] >= least_of(refusable[i].call, how)); /* the sequence reaches it */
+        all += calls[refusable[i].call];
     }
-    unsigned long stride = 1 + (unsigned long)((double)all * each / seconds);
+    unsigned long stride = getenv("COLLAM_TEST_EVERY") ? 1 : 1 + (unsigned long)((double)all * each / seconds);
     unsigned long runs = 0;
     for (unsigned i = 0; i < COUNT(refusable); i++) {
-        plan.call = refusable[i];
+        plan.call = refusable[i].call;
+        call_name = refusable[i].name;
         plan.all_after = all_after;
         for (plan.nth = 1; plan.nth <= calls[plan.call]; plan.nth += stride) {
             run(NULL);
@@ -387,6 +428,11 @@ static void each_call_once_with_huge_pages(void **state) {
     refuse_each((struct plan){.page_size = 4096, .huge = true}, 4);
 }
 
+static void each_call_once_with_guarded_blocks(void **state) {
+    (void)state;
+    refuse_each((struct plan){.page_size = 4096, .guarded = true}, 4);
+}
+
 static void calls_at_random(void **state) {
     (void)state;
     for (unsigned one_in = 2; one_in <= 32; one_in *= 4) {
@@ -405,6 +451,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(each_call_and_all_after),
     cmocka_unit_test(each_call_once_without_a_heap),
     cmocka_unit_test(each_call_once_with_huge_pages),
+    cmocka_unit_test(each_call_once_with_guarded_blocks),
     cmocka_unit_test(calls_at_random),
 };
 UNIT_MAIN(tests)

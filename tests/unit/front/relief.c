@@ -320,6 +320,19 @@ static void abort_is_about_limits_only(void **state) {
     assert_memory_equal(said, "collam: out of memory: process limit of 105906176 bytes (RLIMIT_AS or RLIMIT_DATA), ", 84);
 }
 
+/* Limits of the system are not looked up for a small heap; one that refuses it is. */
+static void abort_also_ends_a_small_heap_that_a_limit_stops(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_limit_policy, LIMIT_ABORT));
+    fake_set_file("/proc/self/statm", "25600 25600 300 10 0 25600 0\n");
+    fake_settings.address_space_limit = 101 * MIB;
+    fake_fail_from(FAKE_MAP, 1);
+    size_t size = MIB;
+    const char *said = unit_death(ask, &size);
+    assert_non_null(said);
+    assert_memory_equal(said, "collam: out of memory: process limit of 105906176 bytes (RLIMIT_AS or RLIMIT_DATA), ", 84);
+}
+
 /* --- container --------------------------------------------------------------------------------------------------------------- */
 
 static char used_text[32];
@@ -427,6 +440,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(without_memory_the_callback_stays_as_it_was),
     cmocka_unit_test(abort_ends_with_one_clear_line),
     cmocka_unit_test(abort_is_about_limits_only),
+    cmocka_unit_test(abort_also_ends_a_small_heap_that_a_limit_stops),
     cmocka_unit_test(a_container_is_filled_but_never_overrun),
     cmocka_unit_test(a_container_nearly_full_of_live_blocks_is_not_overrun),
     cmocka_unit_test(a_refused_giant_hides_no_limit),

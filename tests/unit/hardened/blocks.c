@@ -14,6 +14,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void warn(void) {
     assert_true(option_set(OPTION_misuse, MISUSE_WARN));
@@ -217,6 +219,41 @@ static void chance_chooses_the_block(void **state) {
     assert_true(newest <= ROUNDS / 5);
 }
 
+enum { CHOICES = 20 };
+
+static void choose(uintptr_t chosen[CHOICES]) {
+    for (size_t i = 0; i < CHOICES; i++) {
+        chosen[i] = (uintptr_t)collam_malloc(40);
+    }
+}
+
+/* A server that forks a child for each who asks would else tell each what the next is given. */
+static void a_child_chooses_otherwise_than_its_parent(void **state) {
+    (void)state;
+    uintptr_t mine[CHOICES], of_child[CHOICES];
+    choose(mine);
+    for (size_t i = 0; i < CHOICES; i++) {
+        collam_free((void *)mine[i]);
+    }
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    choose(mine);
+    if (child == 0) {
+        _exit(write(ends[1], mine, sizeof mine) != sizeof mine);
+    }
+    assert_int_equal(read(ends[0], of_child, sizeof of_child), sizeof of_child);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    unsigned same = 0;
+    for (size_t i = 0; i < CHOICES; i++) {
+        same += mine[i] == of_child[i];
+    }
+    assert_true(same <= CHOICES / 2);
+}
+
 static void realloc_keeps_contents(void **state) {
     (void)state;
     char *block = NULL;
@@ -290,6 +327,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(realloc_and_usable_size_look_at_the_end_and_at_blocks_that_wait),
     cmocka_unit_test(calloc_gives_zeros),
     cmocka_unit_test(chance_chooses_the_block),
+    cmocka_unit_test(a_child_chooses_otherwise_than_its_parent),
     cmocka_unit_test(realloc_keeps_contents),
     cmocka_unit_test(large_blocks_wait_and_a_second_free_is_seen),
     cmocka_unit_test(one_block_in_so_many_is_guarded),

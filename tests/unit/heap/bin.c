@@ -243,6 +243,41 @@ static void what_other_shards_have_plenty_of_is_used_before_new_memory(void **st
     }
 }
 
+/* Four shards of two memory nodes: whichever asks, the next by number has plenty too, but is of the other node. */
+static void shards_of_the_same_node_are_asked_first(void **state) {
+    (void)state;
+    enum { SHARDS = 4, CLASS = 30 };
+    assert_true(option_set(OPTION_shards, SHARDS));
+    fake_settings.cpu_count = 16;
+    fake_settings.node_count = 2;
+    unsigned node_of[SHARDS];
+    for (unsigned cpu = 0; cpu < SHARDS; cpu++) {
+        fake_settings.cpu = cpu;
+        fake_settings.node = cpu % 2;
+        node_of[shard_for_heap(false)] = cpu % 2;
+    }
+    unsigned own = 1;
+    assert_int_not_equal(node_of[own + 1], node_of[own]);
+    static void *block[SHARDS][300];
+    unsigned blocks = 3 * size_classes[CLASS].blocks;
+    for (unsigned s = 0; s < SHARDS; s++) {
+        unsigned shard = s;
+        for (unsigned got = 0; s != own && got < blocks;) {
+            got += claim(&shard, CLASS, block[s] + got, blocks - got);
+        }
+    }
+    for (unsigned s = 0; s < SHARDS; s++) {
+        for (unsigned i = 0; s != own && i < blocks; i += 2) {
+            put(CLASS, block[s][i]);
+        }
+    }
+    void *taken;
+    assert_int_equal(claim(&own, CLASS, &taken, 1), 1);
+    unsigned from = slab_shard(slab_of((uintptr_t)taken));
+    assert_int_not_equal(from, own);
+    assert_int_equal(node_of[from], node_of[own]);
+}
+
 /* Or threads would share cache lines for the sake of a few kilobytes; but a block that is there is never refused. */
 static void a_little_is_left_to_its_shard_while_there_is_memory(void **state) {
     (void)state;
@@ -408,6 +443,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(follows_a_model),
     cmocka_unit_test(blocks_go_back_to_their_own_shard),
     cmocka_unit_test(what_other_shards_have_plenty_of_is_used_before_new_memory),
+    cmocka_unit_test(shards_of_the_same_node_are_asked_first),
     cmocka_unit_test(a_little_is_left_to_its_shard_while_there_is_memory),
     cmocka_unit_test(free_pages_of_slabs_go_when_there_are_many),
     cmocka_unit_test(free_pages_of_slabs_stay_when_they_are_needed_again),

@@ -4,6 +4,7 @@
 #include "heap/thread_heap.h"
 #include "config/options.h"
 #include "heap/bin.h"
+#include "heap/magazine.h"
 #include "heap/misuse.h"
 #include "heap_calls.h"
 #include "pages/counters.h"
@@ -466,6 +467,36 @@ static void what_nobody_grows_into_goes_back(void **state) {
     assert_true(fake_purged_bytes() - before >= CHUNK_SIZE / 2);
 }
 
+/* It takes magazines that grew in an order that nobody plans: the arena has room for the largest of all classes, but not for every size of
+ * slots that they may have left behind on the way there. */
+static void a_class_that_finds_no_room_for_a_magazine_goes_to_the_bin(void **state) {
+    (void)state;
+    enum { CLASS = 5, BLOCKS = 10 };
+    struct heap *heap = heap_of_thread();
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        assert_true(magazine_set_capacity(heap, c, MAGAZINE_BLOCKS_MAX));
+    }
+    assert_ptr_equal(heap->arena_next, heap->arena_end);
+    assert_true(magazine_set_capacity(heap, CLASS, 0));
+    void *block[BLOCKS];
+    for (int round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < BLOCKS; i++) {
+            block[i] = take(CLASS);
+            assert_non_null(block[i]);
+            assert_int_equal(heap_blocks_cached(CLASS), 0);
+        }
+        for (unsigned i = 0; i < BLOCKS; i++) {
+            put(CLASS, block[i]);
+            assert_int_equal(heap_blocks_cached(CLASS), 0);
+        }
+    }
+    assert_false(heap_flush_all()); /* none has any */
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        assert_true(magazine_set_capacity(heap, c, 0));
+    }
+    put(CLASS, take(CLASS));
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_nobody_grows_into_goes_back),
     cmocka_unit_test(a_thread_gets_a_heap_when_it_asks),
@@ -489,5 +520,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(home_of_a_thread_that_only_frees),
     cmocka_unit_test(heaps_follow_the_processor),
     cmocka_unit_test(without_memory_there_is_no_heap_for_now),
+    cmocka_unit_test(a_class_that_finds_no_room_for_a_magazine_goes_to_the_bin),
 };
 UNIT_MAIN(tests)
