@@ -303,7 +303,7 @@ __attribute__((constructor(102))) static void start_hardened(int argc, char **ar
         "collam: option 'hardened=0' has no effect: this library has the checks compiled in; use " OWN_NAME "\n";
     (void)argc;
     bool wanted = option_get(OPTION_hardened) != 0;
-    if (hardened) {
+    if (hardened && !platform_secure_start()) {
         (void)again_arrived(environment);
     }
     if (hardened && !wanted) {

@@ -19,14 +19,19 @@ void stats_of_class(unsigned class_index, size_t *live, size_t *free) {
     *free = held > *live ? held - *live : 0;
 }
 
+static size_t without(size_t all, size_t part) {
+    return all > part ? all - part : 0;
+}
+
 /* Without what waits in quarantine, which the layers below take to be in use. */
 static void count_large(struct collam_stats *stats) {
     size_t run_bytes = 0;
     size_t direct_bytes = 0;
     size_t waiting = HARDENED_BY(HARDENED_QUARANTINE) ? quarantine_waiting(&run_bytes, &direct_bytes) : 0;
-    stats->live_blocks += load_relaxed(&page_counters.large_count) + load_relaxed(&page_counters.direct_count) - waiting;
-    stats->large_bytes = load_relaxed(&page_counters.large_bytes) - run_bytes;
-    stats->direct_bytes = load_relaxed(&page_counters.direct_bytes) - direct_bytes;
+    /* Some of it may have left since. */
+    stats->live_blocks += without(load_relaxed(&page_counters.large_count) + load_relaxed(&page_counters.direct_count), waiting);
+    stats->large_bytes = without(load_relaxed(&page_counters.large_bytes), run_bytes);
+    stats->direct_bytes = without(load_relaxed(&page_counters.direct_bytes), direct_bytes);
 }
 
 void stats_collect(struct collam_stats *stats) {
