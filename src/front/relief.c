@@ -31,6 +31,12 @@ static _Atomic(struct registered *) registered;
 /* The callback may allocate; a limit it meets itself does not call it again. */
 static __thread bool inside_callback __attribute__((tls_model("initial-exec")));
 
+static __thread bool spared __attribute__((tls_model("initial-exec")));
+
+void relief_spares(bool spares) {
+    spared = spares;
+}
+
 bool relief_set_callback(limit_callback callback, void *context) {
     struct registered *entry = NULL;
     if (callback) {
@@ -78,7 +84,7 @@ static bool reclaim(void) {
 }
 
 static void end_if_chosen(const struct limit_reached *reached, size_t wanted) {
-    if (option_get(OPTION_limit_policy) != LIMIT_ABORT || inside_callback) {
+    if (option_get(OPTION_limit_policy) != LIMIT_ABORT || inside_callback || spared) {
         return;
     }
     char line[GROUP_PATH_MAX + 256];
