@@ -20,6 +20,8 @@ WEAK void raise_exception(void *object, const void *type, void (*destroy)(void *
 WEAK void destroy_bad_alloc(void *object) __asm__("_ZNSt9bad_allocD1Ev");
 WEAK extern const void *const bad_alloc_type[] __asm__("_ZTISt9bad_alloc");
 WEAK extern const void *const bad_alloc_table[] __asm__("_ZTVSt9bad_alloc");
+WEAK extern const void *const exception_type[] __asm__("_ZTISt9exception");
+WEAK extern const void *const derived_type_table[] __asm__("_ZTVN10__cxxabiv120__si_class_type_infoE");
 }
 
 /* The compiler refers to these itself. */
@@ -47,13 +49,34 @@ std::new_handler current_handler() {
     return get ? get() : nullptr;
 }
 
-/* A weak name does not make a linker take anything out of a runtime that is an archive. Who catches the exception has what this takes. */
+enum { BEFORE_FUNCTIONS = 2 };
+
+void throw_object(const void *const *functions, const void *type, void (*destroy)(void *)) {
+    auto **object = static_cast<const void *const **>(make_exception(sizeof(std::bad_alloc)));
+    *object = functions;
+    raise_exception(object, type, destroy);
+}
+
+/* A weak name does not make a linker take anything out of a runtime that is an archive. Who names the exception to catch it has what this
+ * takes. */
 void throw_by_hand() {
-    enum { BEFORE_FUNCTIONS = 2 };
     if (make_exception && raise_exception && destroy_bad_alloc && bad_alloc_type && bad_alloc_table) {
-        auto **object = static_cast<const void *const **>(make_exception(sizeof(std::bad_alloc)));
-        *object = bad_alloc_table + BEFORE_FUNCTIONS;
-        raise_exception(object, bad_alloc_type, destroy_bad_alloc);
+        throw_object(bad_alloc_table + BEFORE_FUNCTIONS, bad_alloc_type, destroy_bad_alloc);
+    }
+}
+
+/* Who catches it as std::exception, or as whatever it is, may not have std::bad_alloc: then this stands for it. */
+void destroy_stand_in(void *) {}
+const char *what_stand_in(const void *) {
+    return "std::bad_alloc";
+}
+const void *const stand_in_type[] = {derived_type_table + BEFORE_FUNCTIONS, "St9bad_alloc", exception_type};
+const void *const stand_in_table[] = {nullptr, stand_in_type, reinterpret_cast<const void *>(destroy_stand_in),
+                                      reinterpret_cast<const void *>(destroy_stand_in), reinterpret_cast<const void *>(what_stand_in)};
+
+void throw_stand_in() {
+    if (make_exception && raise_exception && exception_type && derived_type_table) {
+        throw_object(stand_in_table + BEFORE_FUNCTIONS, stand_in_type, destroy_stand_in);
     }
 }
 
@@ -67,6 +90,7 @@ void throw_by_hand() {
     if (raise) {
         raise();
     }
+    throw_stand_in();
     cxx_out_of_memory();
 }
 

@@ -11,6 +11,7 @@
 #include "heap/thread_heap.h"
 #include "pages/limit.h"
 #include "pages/meta.h"
+#include "pages/page_map.h"
 #include "pages/purge.h"
 #include "platform/platform.h"
 
@@ -29,6 +30,12 @@ static _Atomic(struct registered *) registered;
 
 /* The callback may allocate; a limit it meets itself does not call it again. */
 static __thread bool inside_callback __attribute__((tls_model("initial-exec")));
+
+static __thread bool spared __attribute__((tls_model("initial-exec")));
+
+void relief_spares(bool spares) {
+    spared = spares;
+}
 
 bool relief_set_callback(limit_callback callback, void *context) {
     struct registered *entry = NULL;
@@ -77,7 +84,7 @@ static bool reclaim(void) {
 }
 
 static void end_if_chosen(const struct limit_reached *reached, size_t wanted) {
-    if (option_get(OPTION_limit_policy) != LIMIT_ABORT || inside_callback) {
+    if (option_get(OPTION_limit_policy) != LIMIT_ABORT || inside_callback || spared) {
         return;
     }
     char line[GROUP_PATH_MAX + 256];
@@ -121,6 +128,15 @@ static bool relieve_limit(struct relief *done, size_t bytes, enum limit_verdict 
     return true;
 }
 
+/* What a new chunk may take for a moment: its place is looked for in a longer mapping, with a region of the page map beside the first. */
+#define CHUNK_ROOM (2 * (size_t)CHUNK_SIZE + (size_t)REGION_BYTES + 4 * (size_t)UNIT_SIZE)
+
+/* Whether the limit is why the system refused. The smallest block may need a chunk. */
+static bool is_why(const struct limit_reached *reached, size_t bytes, enum limit_verdict verdict) {
+    bool known = reached->limit != SIZE_MAX;
+    return verdict == LIMIT_NEAR || (known && bytes <= UNIT_SIZE && reached->limit - reached->used < CHUNK_ROOM);
+}
+
 /* The system refused. A program that goes on asking shall not pay for a look each time, unless somebody wants to know. */
 static bool relieve_refusal(struct relief *done, size_t bytes) {
     if (!done->reclaimed) {
@@ -135,14 +151,14 @@ static bool relieve_refusal(struct relief *done, size_t bytes) {
     struct limit_reached reached;
     limit_suspect();
     enum limit_verdict verdict = limit_look(bytes, &reached);
-    if (!done->called && (verdict == LIMIT_NEAR || bytes <= limit_footprint())) { /* more than the heap holds cannot be freed */
+    if (!done->called && (is_why(&reached, bytes, verdict) || bytes <= limit_footprint())) { /* more than the heap holds cannot be freed */
         done->called = true;
         if (call_back(&reached, bytes)) {
             (void)reclaim();
             return true;
         }
     }
-    if (verdict == LIMIT_NEAR) {
+    if (is_why(&reached, bytes, verdict)) {
         end_if_chosen(&reached, bytes);
     }
     return false;

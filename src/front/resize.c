@@ -7,6 +7,7 @@
 #include "front/checker.h"
 #include "front/fast.h"
 #include "front/hardened.h"
+#include "front/relief.h"
 #include "front/sampled.h"
 #include "heap/guarded.h"
 #include "heap/large.h"
@@ -43,13 +44,17 @@ static size_t size_to_grow_to(size_t size, size_t usable) {
 /* Where memory for the quarter more is not to be had, that for the size itself may be. */
 static void *take_ahead(size_t size, size_t usable) {
     size_t ahead = size_to_grow_to(size, usable);
-    int before = errno;
-    void *block = fast_malloc(ahead);
-    if (UNLIKELY(block == NULL) && ahead > size) {
-        block = fast_malloc(size);
-        errno = block ? before : ENOMEM;
+    if (ahead > size) {
+        int before = errno;
+        relief_spares(true);
+        void *block = fast_malloc(ahead);
+        relief_spares(false);
+        if (LIKELY(block != NULL)) {
+            return block;
+        }
+        errno = before;
     }
-    return block;
+    return fast_malloc(size);
 }
 
 static void *move(void *block, size_t size, size_t usable, const char *call) {

@@ -89,11 +89,10 @@ static bool on_fault(const struct fault *fault) {
     bool locked;
     const struct guarded_slot *slot = guarded_look(fault->address, &locked);
     if (slot) {
-        goes_on = option_get(OPTION_misuse) == MISUSE_WARN;
-        if (!goes_on || !option_get(OPTION_quiet)) {
+        goes_on = option_get(OPTION_misuse) == MISUSE_WARN && guarded_open(fault->address);
+        if (!goes_on || !option_get(OPTION_quiet)) { /* what ends the program is told */
             report_access(fault, slot, goes_on);
         }
-        goes_on = goes_on && guarded_open(fault->address);
     }
     guarded_end_look(locked);
     store_release(&reporting, 0);

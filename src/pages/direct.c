@@ -213,13 +213,12 @@ static void look_at_newest(bool zeros) {
     lock_take(&direct_lock, LOCK_DIRECT);
     struct mapping last = slots[find(newest[zeros])];
     lock_give(&direct_lock, LOCK_DIRECT);
-    /* Its owner may free it meanwhile: then nothing is resident there, or it is another mapping of the process that is looked at. */
-    if (last.address == 0 || !worth_a_look(&last, 0) || huge_look(last.address, last.size) != HUGE_FOUND_FILLED) {
+    if (last.address == 0 || !worth_a_look(&last, 0)) {
         return;
     }
     lock_take(&direct_lock, LOCK_DIRECT);
-    struct mapping *now = &slots[find(last.address)];
-    if (now->address && now->size == last.size && now->fresh && !now->seen) {
+    struct mapping *now = &slots[find(last.address)]; /* unless its owner has freed it meanwhile */
+    if (now->address && now->size == last.size && now->fresh && !now->seen && huge_look(now->address, now->size) == HUGE_FOUND_FILLED) {
         now->seen = true;
         huge_trust_learn(&trust[zeros], now->size, now->trusted, HUGE_FOUND_FILLED);
     }
@@ -336,8 +335,8 @@ static struct mapping detach(uintptr_t address, bool reserve) {
 
 static void learn_from(const struct mapping *mapping) {
     if (worth_a_look(mapping, mapping->size)) {
-        enum huge_finding finding = huge_look(mapping->address, mapping->size);
         lock_take(&direct_lock, LOCK_DIRECT);
+        enum huge_finding finding = huge_look(mapping->address, mapping->size);
         huge_trust_learn(&trust[mapping->zeros], mapping->size, mapping->trusted, finding);
         lock_give(&direct_lock, LOCK_DIRECT);
     }
@@ -400,12 +399,19 @@ static void *grow_huge(struct mapping *mapping, size_t new_size, enum huge_advic
     return grown;
 }
 
+static bool is_filled_up_to(uintptr_t end, size_t size) {
+    lock_take(&direct_lock, LOCK_DIRECT);
+    bool filled = huge_filled_up_to(end, size);
+    lock_give(&direct_lock, LOCK_DIRECT);
+    return filled;
+}
+
 /* NULL when refused; the mapping is then as it was, but for the advice. */
 static void *grow(struct mapping *mapping, size_t new_size) {
     enum huge_advice before = mapping->advice;
     if (new_size >= huge_page_size()) {
         size_t own = mapping->size > mapping->soiled ? mapping->size - mapping->soiled : 0;
-        bool filled = huge_allowed(mapping->size) && huge_filled_up_to(mapping->address + mapping->size, own);
+        bool filled = huge_allowed(mapping->size) && is_filled_up_to(mapping->address + mapping->size, own);
         advise(mapping, filled ? HUGE_FOR : HUGE_AGAINST);
     }
     void *grown = mapping->advice == HUGE_FOR ? grow_huge(mapping, new_size, before) : NULL;

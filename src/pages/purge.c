@@ -155,7 +155,7 @@ static enum span_result purge_chunk(void) {
 
 /* True when address space went back. Others may empty chunks and map spans as fast as these go: no more of them than there can have been
  * at first, each of a unit at least. */
-static bool unmap_all(void) {
+static bool unmap_all(bool dirty) {
     bool any = false;
     struct chunk *chunk;
     size_t chunks = load_relaxed(&page_counters.chunk_bytes) / CHUNK_SIZE;
@@ -167,7 +167,7 @@ static bool unmap_all(void) {
         }
         any = true;
     }
-    for (; spans && span_unmap() == SPAN_DONE; spans--) {
+    for (; spans && span_unmap(dirty) == SPAN_DONE; spans--) {
         any = true;
     }
     return any;
@@ -198,10 +198,10 @@ bool purge_down_to(size_t keep) {
             refusals = 0;
         } else if (++refusals == REFUSALS_MAX) {
             store_relaxed(&ask_again_at, 2 * dirty);
-            return any;
+            break;
         }
     }
-    return keep == 0 ? unmap_all() || any : any;
+    return keep == 0 ? unmap_all(refusals != 0) || any : any; /* what is locked goes with its addresses */
 }
 
 size_t purge_budget_now(void) {

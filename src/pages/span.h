@@ -38,8 +38,9 @@ bool span_resize(uintptr_t address, size_t bytes);
 enum span_result { SPAN_NOTHING, SPAN_DONE, SPAN_REFUSED };
 /* Purges one dirty span: the largest but `skip` ones; not much more than `most` bytes of it. */
 enum span_result span_purge(size_t most, unsigned skip);
-/* Unmaps one clean span of some size: a small one only where that makes no hole in a mapping. */
-enum span_result span_unmap(void);
+/* Unmaps one clean span of some size: a small one only where that makes no hole in a mapping. With `dirty` also one that the system does
+ * not purge: locked memory can be unmapped all the same. */
+enum span_result span_unmap(bool dirty);
 
 /* What the address lies in; SPAN_NONE outside everything that is mapped for spans. *start and *size tell which span. For messages: looks
  * at every span. */

@@ -155,19 +155,29 @@ static bool worth_unmapping(const struct span *span) {
     return span->size >= (hole ? UNMAP_MIN : UNMAP_END_MIN);
 }
 
-enum span_result span_unmap(void) {
-    lock_take(&span_lock, LOCK_SPANS);
-    struct span *span = span_next_smaller(HUGE, NULL);
-    span = span ? span : span_next_smaller(CLEAN, NULL);
-    while (span && !worth_unmapping(span)) {
-        span = span_next_smaller(CLEAN, span);
+/* The largest of those that are worth it. */
+static struct span *to_unmap(enum span_state state) {
+    struct span *span = span_next_smaller(state, NULL);
+    while (span && state != HUGE && !worth_unmapping(span)) {
+        span = span_next_smaller(state, span);
     }
-    bool windows = span && span->state == HUGE;
+    return span;
+}
+
+enum span_result span_unmap(bool dirty) {
+    lock_take(&span_lock, LOCK_SPANS);
+    struct span *span = to_unmap(HUGE);
+    span = span ? span : to_unmap(CLEAN);
+    if (span == NULL && dirty) {
+        (void)span_empty_cache();
+        span = to_unmap(DIRTY);
+    }
     if (span == NULL) {
         lock_give(&span_lock, LOCK_SPANS);
         return SPAN_NOTHING;
     }
     span_remove_from_bin(span);
+    enum span_state state = span->state;
     span->state = BUSY;
     lock_give(&span_lock, LOCK_SPANS);
 
@@ -176,6 +186,11 @@ enum span_result span_unmap(void) {
     lock_take(&span_lock, LOCK_SPANS);
     if (unmapped) {
         span_count(&page_counters.span_bytes, -span->size);
+        if (state == DIRTY) {
+            fetch_add_relaxed(&page_counters.purged_bytes, span->size);
+            fetch_add_relaxed(&page_counters.purge_calls, 1);
+            huge_broken((char *)span->start, span->size);
+        }
         struct span *below = span->below;
         span_remove_from_order(span);
         if (below && span_is_in_bin(below)) { /* others may have mapped there meanwhile, and the span stood between them */
@@ -183,7 +198,7 @@ enum span_result span_unmap(void) {
             span_enter_free(below);
         }
     } else {
-        span->state = windows ? HUGE : CLEAN;
+        span->state = state;
         span_enter_free(span);
     }
     lock_give(&span_lock, LOCK_SPANS);

@@ -50,7 +50,8 @@ void platform_break_huge_pages(void *address, size_t size);
  * not tell. Reads files. */
 bool platform_huge_offered(size_t size);
 
-/* How many bytes of the range, at most PLATFORM_RESIDENT_MAX, are backed by memory now. 0 also when the system does not tell. */
+/* How many bytes of the range, at most PLATFORM_RESIDENT_MAX, are backed by memory now. 0 also when the system does not tell. Called
+ * with a lock held that is taken for a fork: a child would inherit the file that is read meanwhile. */
 enum { PLATFORM_RESIDENT_MAX = 1 << 20 };
 size_t platform_resident(const void *address, size_t size);
 

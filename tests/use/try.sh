@@ -117,23 +117,26 @@ static)
     served 8000 ./main
     c++ -std=c++17 -O1 -static main.cc -o main "$library/libcollam.a"
     served 3000 ./main
-    # A program that is made of so little that nothing in it throws std::bad_alloc but operator new.
+    # A program that is made of so little that nothing in it throws std::bad_alloc but operator new, or even knows it.
     cat >little.cc <<'CXX'
+#include <exception>
 #include <new>
 #include <unistd.h>
 int main() {
     size_t volatile most = static_cast<size_t>(-1) / 4;
     try {
         ::operator delete(::operator new(most));
-    } catch (const std::bad_alloc &) {
+    } catch (CAUGHT) {
         return write(1, "caught", 6) != 6;
     }
     return 1;
 }
 CXX
     for kind in -static -static-pie -static-libstdc++; do
-        c++ -std=c++17 -O1 "$kind" little.cc -o little "$library/libcollam.a"
-        [ "$(./little)" = caught ] || fail "$kind: operator new does not throw std::bad_alloc"
+        for caught in 'const std::bad_alloc &' 'const std::exception &' ...; do
+            c++ -std=c++17 -O1 "$kind" "-DCAUGHT=$caught" little.cc -o little "$library/libcollam.a"
+            [ "$(./little)" = caught ] || fail "$kind: operator new does not throw what $caught catches"
+        done
     done
     ;;
 pic)

@@ -180,7 +180,7 @@ static size_t resident_by_map(uintptr_t address, size_t size, size_t page) {
         return 0;
     }
     enum { AT_ONCE = 64 };
-    uint64_t entries[AT_ONCE] = {0};
+    uint64_t entries[AT_ONCE] = {0}; /* the analyser does not see what the system call writes */
     size_t found = 0;
     for (size_t done = 0; done < size / page;) {
         size_t wanted = (size / page - done < AT_ONCE ? size / page - done : AT_ONCE) * sizeof *entries;

@@ -333,6 +333,47 @@ static void abort_also_ends_a_small_heap_that_a_limit_stops(void **state) {
     assert_memory_equal(said, "collam: out of memory: process limit of 105906176 bytes (RLIMIT_AS or RLIMIT_DATA), ", 84);
 }
 
+/* A chunk does not fit in what is left, though that is more than a sixteenth of the limit. */
+static void abort_also_ends_where_no_chunk_fits(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_limit_policy, LIMIT_ABORT));
+    fake_set_file("/proc/self/statm", "4352 4352 300 10 0 4352 0\n");
+    fake_settings.address_space_limit = 20 * MIB;
+    fake_fail_from(FAKE_MAP, 1);
+    size_t size = 16;
+    const char *said = unit_death(ask, &size);
+    assert_non_null(said);
+    assert_memory_equal(said, "collam: out of memory: process limit of 20971520 bytes (RLIMIT_AS or RLIMIT_DATA), ", 83);
+    fake_settings.address_space_limit = 40 * MIB;
+    assert_null(unit_death(ask, &size)); /* 23 MiB are left: the system had another reason */
+}
+
+static void grow_a_little(void *context) {
+    void **block = context;
+    *block = collam_realloc(*block, 115);
+}
+
+/* The quarter more that realloc asks for is not what the program wants. */
+static void abort_is_not_about_what_realloc_asks_for_beyond_the_size(void **state) {
+    (void)state;
+    void *block = collam_malloc(100);
+    collam_free(collam_malloc(115));
+    fake_set_file("/proc/self/statm", "25600 25600 300 10 0 25600 0\n");
+    fake_settings.address_space_limit = 101 * MIB;
+    fake_fail_from(FAKE_MAP, 1);
+    void *last = collam_malloc(115); /* or its slab goes */
+    (void)take_all(4000);
+    (void)take_all(144);
+    assert_true(option_set(OPTION_limit_policy, LIMIT_ABORT));
+    size_t size = 4000;
+    assert_non_null(unit_death(ask, &size));
+    assert_null(unit_death(grow_a_little, &block));
+    grow_a_little(&block);
+    assert_non_null(block);
+    collam_free(last);
+    give_all();
+}
+
 /* --- container --------------------------------------------------------------------------------------------------------------- */
 
 static char used_text[32];
@@ -441,6 +482,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(abort_ends_with_one_clear_line),
     cmocka_unit_test(abort_is_about_limits_only),
     cmocka_unit_test(abort_also_ends_a_small_heap_that_a_limit_stops),
+    cmocka_unit_test(abort_also_ends_where_no_chunk_fits),
+    cmocka_unit_test(abort_is_not_about_what_realloc_asks_for_beyond_the_size),
     cmocka_unit_test(a_container_is_filled_but_never_overrun),
     cmocka_unit_test(a_container_nearly_full_of_live_blocks_is_not_overrun),
     cmocka_unit_test(a_refused_giant_hides_no_limit),

@@ -102,6 +102,27 @@ static void the_programs_handler_follows_the_report(void **state) {
     assert_string_equal(fake_output(), "");
 }
 
+/* The page cannot be opened: the program does not go on, and is not ended without a word. */
+static void an_access_that_cannot_be_ignored_is_told_even_if_quiet(void **state) {
+    (void)state;
+    signal(SIGSEGV, own);
+    assert_true(option_set(OPTION_quiet, 1));
+    warn_and_watch();
+    volatile char *block = guarded_take(64, 16);
+    block[64] = 1;
+    assert_string_equal(fake_output(), "");
+    (void)guarded_take(64, 16); /* every other one ends where its page does */
+    block = guarded_take(64, 16);
+    fake_fail_from(FAKE_PROTECT, 1);
+    if (sigsetjmp(back, 1) == 0) {
+        block[64] = 1;
+        assert_true(false);
+    }
+    assert_non_null(strstr(fake_output(), "overflow, 0 bytes behind a 64-byte block"));
+    assert_null(strstr(fake_output(), "; ignored"));
+    fake_fail_never();
+}
+
 static void what_no_block_is_near_is_not_reported(void **state) {
     (void)state;
     signal(SIGSEGV, own);
@@ -169,6 +190,7 @@ static void frames_are_return_addresses_only(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_kind_of_access),
     cmocka_unit_test(the_programs_handler_follows_the_report),
+    cmocka_unit_test(an_access_that_cannot_be_ignored_is_told_even_if_quiet),
     cmocka_unit_test(what_no_block_is_near_is_not_reported),
     cmocka_unit_test(reports_of_frees_tell_the_history),
     cmocka_unit_test(libraries_may_be_mapped_before_the_program),

@@ -8,6 +8,7 @@
 #include "pages/counters.h"
 #include "pages/direct.h"
 #include "pages/limit.h"
+#include "platform/lock.h"
 #include "unit.h"
 
 enum { PAGE = 4096 };
@@ -18,8 +19,14 @@ static size_t counter(const _Atomic(size_t) *word) {
     return load_relaxed((_Atomic(size_t) *)(uintptr_t)word);
 }
 
+/* A fork must not come in between: see platform_resident. */
+static void is_looked_at(void) {
+    assert_true(lock_caller_holds_any());
+}
+
 static void begin(void) {
     fake_settings.huge_offered = true;
+    fake_on_call(FAKE_RESIDENT, is_looked_at);
     assert_true(option_set(OPTION_huge_start, 0));
     store_relaxed(&limit_ceiling, SIZE_MAX);
 }
@@ -178,7 +185,9 @@ static void what_will_be_copied_is_backed(void **state) {
         assert_int_equal(advice(block), -1);
         assert_true(refused || (uintptr_t)block % WINDOW == 0);
         assert_in_range(fake_resident_bytes() - resident, PAGE, 2 * PAGE); /* of each huge page the fake backs what is touched */
+        fake_on_call(FAKE_RESIDENT, NULL);
         assert_int_equal(platform_resident(block + align_up(5 * MIB, WINDOW), MIB), 0);
+        fake_on_call(FAKE_RESIDENT, is_looked_at);
         assert_true(unit_all(block, 9 * MIB, 0));
         unsigned long looks = fake_calls(FAKE_RESIDENT);
         give(block);

@@ -183,7 +183,7 @@ static void a_refused_unmap_purges_instead(void **state) {
 
 static void refused_purges_are_not_repeated_for_ever(void **state) {
     (void)state;
-    assert_true(option_set(OPTION_dirty_min, 0));
+    assert_true(option_set(OPTION_dirty_min, SLICE_SIZE));
     char *block[8];
     for (size_t i = 0; i < COUNT(block); i++) {
         block[i] = take(16);
@@ -275,6 +275,36 @@ static void memory_that_can_neither_go_nor_be_purged(void **state) {
     bool zeroed = false;
     assert_ptr_equal(span_take(512 * SLICE_SIZE, 1, &zeroed), block);
     assert_false(zeroed);
+}
+
+/* Locked memory: no page goes back, but who needs addresses, or asks outright, gets what is free unmapped. */
+static void what_cannot_be_purged_is_unmapped(void **state) {
+    (void)state;
+    static char *block[8];
+    static char *wall[8];
+    for (size_t i = 0; i < COUNT(block); i++) {
+        block[i] = take(512);
+        wall[i] = take(1);
+    }
+    size_t live = load_relaxed(&page_counters.large_bytes) - COUNT(block) * 512 * SLICE_SIZE;
+    for (size_t i = 0; i < COUNT(block); i++) {
+        give(block[i]);
+    }
+    fake_fail_from(FAKE_PURGE, 1);
+    (void)purge_down_to(MIB);
+    assert_int_equal(dirty(), COUNT(block) * 512 * SLICE_SIZE);
+    size_t mapped_before = load_relaxed(&page_counters.span_bytes);
+    size_t purged_before = load_relaxed(&page_counters.purged_bytes);
+    assert_true(purge_down_to(0));
+    assert_int_equal(dirty(), 0);
+    assert_int_equal(load_relaxed(&page_counters.purged_bytes) - purged_before, COUNT(block) * 512 * SLICE_SIZE);
+    assert_true(mapped_before - load_relaxed(&page_counters.span_bytes) >= COUNT(block) * 512 * SLICE_SIZE);
+    assert_int_equal(load_relaxed(&page_counters.large_bytes), live);
+    for (size_t i = 0; i < COUNT(block); i++) {
+        assert_false(fake_is_mapped(block[i], 4096));
+        assert_true(unit_all(wall[i], SLICE_SIZE, 1));
+    }
+    span_check();
 }
 
 /* Locked memory: who asks for zeros gets what is dirty, cleared by the caller; clean pages for each such block would never come back. */
@@ -578,6 +608,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(refused_purges_are_not_repeated_for_ever),
     cmocka_unit_test(zeros_are_no_reason_to_grow_when_nothing_goes_back),
     cmocka_unit_test(one_refusal_does_not_keep_the_others),
+    cmocka_unit_test(what_cannot_be_purged_is_unmapped),
     cmocka_unit_test(what_others_soil_meanwhile_is_left),
     cmocka_unit_test(what_others_map_meanwhile_is_left),
     cmocka_unit_test(memory_that_can_neither_go_nor_be_purged),

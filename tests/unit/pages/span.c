@@ -80,7 +80,7 @@ static void give_back(uint64_t *seed) {
         fake_fail_nth(FAKE_UNMAP, 1);
     }
     if (unit_random(seed) % 4 == 0) {
-        assert_true(span_unmap() != SPAN_REFUSED || how == 1);
+        assert_true(span_unmap(false) != SPAN_REFUSED || how == 1);
     } else {
         assert_true(span_purge(unit_random(seed) % MIB, (unsigned)(unit_random(seed) % 3)) != SPAN_REFUSED || how == 0);
     }

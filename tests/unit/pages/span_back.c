@@ -52,14 +52,14 @@ static void address_space_goes_and_comes_back(void **state) {
     char *block = take_touched(10 * MIB);
     char *small = take_touched(PAGE);
     give(block);
-    while (span_unmap() == SPAN_DONE) {
+    while (span_unmap(false) == SPAN_DONE) {
     }
     assert_true(fake_is_mapped(block, 10 * MIB)); /* dirty */
     purge_all();
     fake_fail_nth(FAKE_UNMAP, 1);
-    assert_int_equal(span_unmap(), SPAN_REFUSED);
+    assert_int_equal(span_unmap(false), SPAN_REFUSED);
     span_check();
-    assert_int_equal(span_unmap(), SPAN_DONE);
+    assert_int_equal(span_unmap(false), SPAN_DONE);
     assert_false(fake_is_mapped(block, PAGE));
     span_check();
     assert_true(unit_all(small, PAGE, 1));
@@ -68,7 +68,7 @@ static void address_space_goes_and_comes_back(void **state) {
     give(block);
     give(small);
     purge_all();
-    while (span_unmap() == SPAN_DONE) {
+    while (span_unmap(false) == SPAN_DONE) {
     }
     assert_int_equal(counter(&page_counters.span_bytes), fake_mapped_bytes());
 }
@@ -83,16 +83,16 @@ static void small_ends_of_mappings_go_and_small_holes_are_not_made(void **state)
     assert_int_equal(counter(&page_counters.span_bytes), 2 * MIB);
     give(block[1]);
     purge_all();
-    assert_int_equal(span_unmap(), SPAN_NOTHING);
+    assert_int_equal(span_unmap(false), SPAN_NOTHING);
     give(block[3]);
     purge_all();
-    assert_int_equal(span_unmap(), SPAN_DONE);
-    assert_int_equal(span_unmap(), SPAN_NOTHING);
+    assert_int_equal(span_unmap(false), SPAN_DONE);
+    assert_int_equal(span_unmap(false), SPAN_NOTHING);
     assert_false(fake_is_mapped(block[3], PAGE));
     assert_true(fake_is_mapped(block[1], MIB / 2));
     give(block[0]);
     purge_all();
-    assert_int_equal(span_unmap(), SPAN_DONE); /* together they end the mapping */
+    assert_int_equal(span_unmap(false), SPAN_DONE); /* together they end the mapping */
     assert_int_equal(counter(&page_counters.span_bytes), MIB / 2);
     assert_int_equal(fake_mapped_bytes(), MIB / 2);
     (void)take(20 * PAGE);
@@ -114,7 +114,7 @@ static void what_is_mapped_where_addresses_went_joins(void **state) {
     give(block);
     purge_all();
     fake_after_unmap(others_map_there);
-    assert_int_equal(span_unmap(), SPAN_DONE);
+    assert_int_equal(span_unmap(false), SPAN_DONE);
     assert_ptr_equal(meanwhile, block);
     span_check();
     assert_ptr_equal(take(3 * MIB), meanwhile + MIB);

@@ -21,7 +21,7 @@ static void fill_some(void) {
         purge_all();
     }
     assert_true(filled_usually());
-    while (span_unmap() == SPAN_DONE) {
+    while (span_unmap(false) == SPAN_DONE) {
     }
     assert_int_equal(counter(&page_counters.span_bytes), 0);
     store_relaxed(&page_counters.large_peak_bytes, 32 * MIB); /* it has been large enough for windows to go back whole */
@@ -248,16 +248,16 @@ static void windows_are_unmapped(void **state) {
     char *block = take(8 * MIB);
     give(block);
     purge_all();
-    while (span_unmap() == SPAN_DONE) {
+    while (span_unmap(false) == SPAN_DONE) {
     }
     assert_int_equal(counter(&page_counters.span_bytes), 0);
     block = take(2 * MIB);
     give(block);
     purge_all();
     fake_fail_nth(FAKE_UNMAP, 1);
-    assert_int_equal(span_unmap(), SPAN_REFUSED);
+    assert_int_equal(span_unmap(false), SPAN_REFUSED);
     span_check();
-    assert_int_equal(span_unmap(), SPAN_DONE);
+    assert_int_equal(span_unmap(false), SPAN_DONE);
     span_check();
 }
 
