@@ -13,6 +13,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -111,6 +114,74 @@ static void what_is_backed_is_told(void **state) {
     assert_int_equal(platform_resident(memory, 4 * page), 2 * page);
     assert_true(platform_unmap(memory, PLATFORM_RESIDENT_MAX));
     assert_int_equal(platform_resident(memory, page), 0);
+}
+
+/* A filter that lets all pass, or refuses to open files. */
+static bool filter_calls(bool refuse_files) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, refuse_files ? SECCOMP_RET_ERRNO | EACCES : SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/* Runs in a child, since a filter stays. */
+static int resident_under_a_filter(void) {
+    size_t page = platform_page_size();
+    char *memory = platform_map(PLATFORM_RESIDENT_MAX, page);
+    if (memory == NULL || !filter_calls(false)) {
+        return 1;
+    }
+    platform_huge_pages(memory, PLATFORM_RESIDENT_MAX, false);
+    if (platform_resident(memory, PLATFORM_RESIDENT_MAX) != 0) {
+        return 2;
+    }
+    memset(memory + page, 1, 2 * page);
+    memset(memory + PLATFORM_RESIDENT_MAX - page, 1, page);
+    if (platform_resident(memory, PLATFORM_RESIDENT_MAX) != 3 * page || platform_resident(memory + 2 * page, 2 * page) != page) {
+        return 3;
+    }
+    memset(memory, 1, PLATFORM_RESIDENT_MAX);
+    if (platform_resident(memory, PLATFORM_RESIDENT_MAX) != PLATFORM_RESIDENT_MAX) {
+        return 4;
+    }
+    if (platform_resident((void *)((uintptr_t)1 << 56), page) != 0) { /* nowhere */
+        return 5;
+    }
+    return 0;
+}
+
+static int resident_without_files(void) {
+    size_t page = platform_page_size();
+    char *memory = platform_map(page, page);
+    if (memory == NULL || !filter_calls(true)) {
+        return 1;
+    }
+    *memory = 1;
+    return platform_resident(memory, page) == 0 ? 0 : 2;
+}
+
+static void require_in_child(int (*body)(void)) {
+    pid_t child = fork();
+    if (child == 0) {
+        exit(body());
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void under_a_filter_the_map_of_pages_tells(void **state) {
+    (void)state;
+    if (EMULATED) {
+        skip();
+    }
+    require_in_child(resident_under_a_filter);
+    require_in_child(resident_without_files);
 }
 
 /* The kernel reads for us, or says that it may not: no signal is caught. */
@@ -441,6 +512,7 @@ int main(void) {
         cmocka_unit_test(refuses_what_cannot_be),
         cmocka_unit_test(purged_pages_read_as_zeros),
         cmocka_unit_test(what_is_backed_is_told),
+        cmocka_unit_test(under_a_filter_the_map_of_pages_tells),
         cmocka_unit_test(pages_become_inaccessible_and_accessible_again),
         cmocka_unit_test(random_bits_differ),
         cmocka_unit_test(mappings_grow_shrink_and_move),
