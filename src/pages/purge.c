@@ -48,8 +48,8 @@ static size_t larger(size_t a, size_t b) {
  * the gap between what is live and a little more than was live at their peak, but no more than what is live.
  *
  * Where blocks get filled each page that goes back too early is a fault, and what is kept has been seen to be used: that may be a
- * quarter more than what is live, and in a small heap twice the figure. What is live is then the level of the turnover, if that is no more
- * than the figure above it: a program that stops while its blocks are few keeps so much.
+ * quarter more than what is live, and in a small heap twice the figure. Instead of what is live the level of the turnover counts,
+ * up to the figure above what is live: a program that stops while its blocks are few keeps so much more at most.
  */
 static size_t swing_limit(void) {
     size_t most = option_get(OPTION_swing_max);
