@@ -205,7 +205,7 @@ static void clear_large(char *block, size_t size) {
     size_t to;
     large_soiled((uintptr_t)block, &from, &to);
     to = to < size ? to : size;
-    if (from < to) {
+    if (from < to && !large_forget(block + from, to - from)) {
         front_clear(block + from, to - from);
     }
 }
