@@ -29,7 +29,7 @@ def parse() -> argparse.Namespace:
     mode.add_argument("--full", dest="mode", action="store_const", const="full", help="under an hour, with the largest heaps")
     parser.set_defaults(mode="short")
     parser.add_argument("--only", metavar="PATTERN",
-                        help="rows whose name holds the pattern (or a group: loops, programs, promises, memory, scaling); commas join several")
+                        help="rows whose name holds the pattern (or a group: loops, programs, promises, memory, sweep, scaling); commas join several")
     parser.add_argument("--allocators", metavar="A,B", help="only these allocators")
     parser.add_argument("--peer", metavar="NAME=PATH[,VAR=VALUE]", action="append", default=[], help="one more allocator (repeatable)")
     parser.add_argument("--ours", metavar="NAME=PATH[,VAR=VALUE]", action="append", default=[],

@@ -19,6 +19,7 @@ from .rows import Figure, Row
 from .running import Sample
 
 MEANS_OVER = ("loops", "programs")
+WITH_SWEEP = (*MEANS_OVER, "sweep")
 SPREAD_LIMIT = 0.10
 NEAR_BEST_TIME = 1.1
 
@@ -101,9 +102,9 @@ class Table:
         wall = self.cell(row, best).median("wall_s")
         return ended_after / wall if wall else None
 
-    def mean(self, allocator: Allocator, kind: str) -> tuple[float | None, int]:
+    def mean(self, allocator: Allocator, kind: str, groups: tuple[str, ...] = MEANS_OVER) -> tuple[float | None, int]:
         """The geometric mean of the ratios, and over how many rows it was taken."""
-        ratios = [r for row in self.of_group(*MEANS_OVER) if (r := self.ratio(row, allocator, kind)) is not None]
+        ratios = [r for row in self.of_group(*groups) if (r := self.ratio(row, allocator, kind)) is not None]
         return (math.exp(statistics.fmean(map(math.log, ratios))), len(ratios)) if ratios else (None, 0)
 
     def noisy(self, row: Row) -> list[str]:
@@ -123,8 +124,8 @@ class Verdict:
     larger_rows: list[tuple[str, float]]
 
 
-def verdict(table: Table, ours: Allocator) -> Verdict | None:
-    means = {a.name: (table.mean(a, "time")[0], table.mean(a, "memory")[0]) for a in [*table.peers, ours]}
+def verdict(table: Table, ours: Allocator, groups: tuple[str, ...] = MEANS_OVER) -> Verdict | None:
+    means = {a.name: (table.mean(a, "time", groups)[0], table.mean(a, "memory", groups)[0]) for a in [*table.peers, ours]}
     known = {n: (t, m) for n, (t, m) in means.items() if t is not None and m is not None}
     peers = {n: v for n, v in known.items() if n != ours.name}
     if ours.name not in known or not peers:
@@ -132,7 +133,7 @@ def verdict(table: Table, ours: Allocator) -> Verdict | None:
     best_time = min(peers, key=lambda n: peers[n][0])
     quick_enough = {n: m for n, (t, m) in peers.items() if t <= NEAR_BEST_TIME * peers[best_time][0]}
     best_memory = min(quick_enough, key=lambda n: quick_enough[n])
-    behind = {kind: [(row.name, ratio) for row in table.of_group(*MEANS_OVER)
+    behind = {kind: [(row.name, ratio) for row in table.of_group(*groups)
                      if (ratio := table.ratio(row, ours, kind)) is not None and ratio > 1.0] for kind in ("time", "memory")}
     for rows in behind.values():
         rows.sort(key=lambda pair: -pair[1])

@@ -107,7 +107,9 @@ def page(table: Table, facts: dict[str, str], mode: str, notes: list[str]) -> st
             _list(report_text.verdict_lines(table))))
         sections.append(_section("scatter", "Time against memory, every row", "One mark per row and allocator; hover for its name.",
                                  plots.scatter(table, counted)))
-    for rows, title, anchor in ((loops, "Loops", "loops"), (programs, "Real programs", "programs")):
+    swept = table.of_group("sweep")
+    for rows, title, anchor in ((loops, "Loops", "loops"), (programs, "Real programs", "programs"),
+                                (swept, "Found by a sweep, not in the means", "sweep")):
         if rows:
             sections.append(_section(
                 anchor, title, "* marks a row in which some allocator's spread (interquartile range over median) is above 10%.",
@@ -133,7 +135,7 @@ def page(table: Table, facts: dict[str, str], mode: str, notes: list[str]) -> st
     if families:
         sections.append(_section("scaling", "Scaling by decades", "Cost of one operation as one argument of a workload grows.",
                                  _pair(*[plots.scaling(table, f) for f in families]), _table(report_text.scaling_lines(table), ours)))
-    every = counted + table.of_group("promises", "memory")
+    every = counted + table.of_group("promises", "memory", "sweep")
     if every:
         sections.append(_section("figures", "All figures", "Medians; the samples themselves are in samples.csv.",
                                  "<details><summary>Show the table</summary>",

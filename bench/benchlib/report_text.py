@@ -102,6 +102,10 @@ def verdict_lines(table: Table) -> list[str]:
             f"  - rows where it is not first in time: {_behind(v.slower_rows)}",
             f"  - rows where it is not first in memory: {_behind(v.larger_rows)}",
         ]
+        swept = figures.verdict(table, ours, figures.WITH_SWEEP) if table.of_group("sweep") else None
+        if swept is not None:
+            lines.append(f"  - with the rows of the sweep in the means: time {swept.time_against_best:.3f} x that of {swept.best_time_peer}, "
+                         f"peak RSS {swept.memory_against_best:.3f} x that of {swept.best_memory_peer}")
     return lines
 
 
@@ -178,7 +182,7 @@ def markdown(table: Table, facts: dict[str, str], mode: str, notes: list[str]) -
         *([""] + [f"- {n}" for n in notes] if notes else []),
         *["", "## Geometric means of the ratios to the best peer", "", *means_lines(table), "", *verdict_lines(table)],
     ]
-    for title, rows in (("Loops", loops), ("Real programs", programs)):
+    for title, rows in (("Loops", loops), ("Real programs", programs), ("Found by a sweep, not in the means", table.of_group("sweep"))):
         if rows:
             parts += ["", f"## {title}: time", "", *ratio_lines(table, rows, "time")]
             parts += ["", f"## {title}: memory", "", *ratio_lines(table, rows, "memory")]
@@ -190,5 +194,5 @@ def markdown(table: Table, facts: dict[str, str], mode: str, notes: list[str]) -
         parts += ["", "## Scaling", "", *scaling_lines(table)]
     parts += ["", "## Latency", *latency_lines(table)] if any(r.histogram for r in table.rows) else []
     if counted:
-        parts += ["", "## All figures", "", *absolute_lines(table, counted + table.of_group("promises", "memory"))]
+        parts += ["", "## All figures", "", *absolute_lines(table, counted + table.of_group("promises", "memory", "sweep"))]
     return "\n".join(parts) + "\n"

@@ -25,7 +25,7 @@ class Figure:
 @dataclasses.dataclass(frozen=True)
 class Row:
     name: str
-    group: str  # loops, programs, promises, memory, scaling
+    group: str  # loops, programs, promises, memory, sweep, scaling
     arguments: tuple[str, ...] = ()  # of the driver
     script: pathlib.Path | None = None  # of a real program
     time: str = "ns_per_op"
@@ -103,6 +103,7 @@ def load(mode: str, pattern: str | None) -> list[Row]:
     rows += _program_rows()
     rows += [_driver_row(entry, "promises", mode) for entry in table["promise"]]
     rows += [_driver_row(entry, "memory", mode) for entry in table["memory"]]
+    rows += [_driver_row(entry, "sweep", mode) for entry in table["sweep"]]
     for entry in table["scaling"]:
         rows += _scaling_rows(entry, mode)
     if pattern is not None:

@@ -23,12 +23,13 @@ def samples(row, allocator, times, memory=1.0, status="ok"):
 
 class Means(unittest.TestCase):
     def setUp(self):
-        self.rows = [Row("a", "loops"), Row("b", "loops"), Row("s", "scaling"), Row("m", "memory")]
+        self.rows = [Row("a", "loops"), Row("b", "loops"), Row("s", "scaling"), Row("m", "memory"), Row("w", "sweep")]
         self.samples = [
             *samples("a", QUICK, [10, 11, 9, 10, 100], 400), *samples("a", SMALL, [20] * 5, 200), *samples("a", OURS, [5] * 5, 100),
             *samples("b", QUICK, [40] * 5, 100), *samples("b", SMALL, [30] * 5, 50), *samples("b", OURS, [60] * 5, 100),
             *samples("s", OURS, [1000] * 5, 1000), *samples("s", QUICK, [1] * 5, 1),
             *samples("m", OURS, [1000] * 5, 1000), *samples("m", QUICK, [1] * 5, 1),
+            *samples("w", OURS, [80] * 5, 100), *samples("w", QUICK, [10] * 5, 100), *samples("w", SMALL, [10] * 5, 100),
         ]
         self.table = figures.Table(self.rows, ALL, self.samples)
 
@@ -43,11 +44,17 @@ class Means(unittest.TestCase):
         self.assertEqual(self.table.ratio(self.rows[0], OURS, "time"), 0.5)
         self.assertEqual(self.table.ratio(self.rows[1], OURS, "time"), 2.0)
 
-    def test_means_are_geometric_and_leave_scaling_and_memory_out(self):
+    def test_means_are_geometric_and_leave_scaling_memory_and_the_sweep_out(self):
         mean, count = self.table.mean(OURS, "time")
         self.assertAlmostEqual(mean, 1.0)
         self.assertEqual(count, 2)
         self.assertAlmostEqual(self.table.mean(QUICK, "time")[0], math.sqrt(4 / 3))
+
+    def test_what_a_sweep_showed_counts_beside_the_means(self):
+        self.assertAlmostEqual(self.table.mean(OURS, "time", figures.WITH_SWEEP)[0], 2.0)
+        swept = figures.verdict(self.table, OURS, figures.WITH_SWEEP)
+        self.assertAlmostEqual(swept.time_against_best, 2.0 / (4 / 3) ** (1 / 3))
+        self.assertEqual(swept.slower_rows, [("w", 8.0), ("b", 2.0)])
 
     def test_memory_is_compared_with_the_smallest_of_the_quick(self):
         verdict = figures.verdict(self.table, OURS)

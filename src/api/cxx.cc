@@ -109,7 +109,7 @@ __attribute__((noinline, cold)) void *retry(std::size_t align, std::size_t size)
     }
 }
 
-__attribute__((noinline, cold)) void *retry_or_throw(std::size_t align, std::size_t size) {
+__attribute__((cold)) void *retry_or_throw(std::size_t size, std::size_t align) {
     void *block = retry(align, size);
     if (block == nullptr) {
         throw_bad_alloc();
@@ -126,8 +126,7 @@ __attribute__((noinline, cold)) void *retry_quietly(std::size_t align, std::size
 }
 
 inline void *allocate(std::size_t size) {
-    void *block = cxx_allocate(size);
-    return __builtin_expect(block != nullptr, 1) ? block : retry_or_throw(1, size);
+    return cxx_new(size, retry_or_throw);
 }
 
 inline void *allocate_quietly(std::size_t size) noexcept {
@@ -136,9 +135,7 @@ inline void *allocate_quietly(std::size_t size) noexcept {
 }
 
 inline void *allocate_aligned(std::size_t size, std::align_val_t align) {
-    auto n = static_cast<std::size_t>(align);
-    void *block = cxx_allocate_aligned(n, size);
-    return __builtin_expect(block != nullptr, 1) ? block : retry_or_throw(n, size);
+    return cxx_new_aligned(size, static_cast<std::size_t>(align), retry_or_throw);
 }
 
 inline void *allocate_aligned_quietly(std::size_t size, std::align_val_t align) noexcept {

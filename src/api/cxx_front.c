@@ -16,6 +16,26 @@ void *cxx_allocate_aligned(size_t align, size_t size) {
     return front_aligned(align, size);
 }
 
+static NOINLINE void *slow_new(size_t size, cxx_failed *failed) {
+    void *block = fast_malloc(size);
+    return LIKELY(block != NULL) ? block : failed(size, 1);
+}
+
+void *cxx_new(size_t size, cxx_failed *failed) {
+    void *block = !hardened && LIKELY(size <= SMALL_TABLE_MAX) ? fast_take(size_step(size)) : NULL;
+    return LIKELY(block != NULL) ? block : slow_new(size, failed);
+}
+
+static NOINLINE void *slow_new_aligned(size_t size, size_t align, cxx_failed *failed) {
+    void *block = front_aligned(align, size);
+    return LIKELY(block != NULL) ? block : failed(size, align);
+}
+
+void *cxx_new_aligned(size_t size, size_t align, cxx_failed *failed) {
+    void *block = fast_aligned(align, size, 1);
+    return LIKELY(block != NULL) ? block : slow_new_aligned(size, align, failed);
+}
+
 void cxx_free(void *block) {
     fast_free(block, "operator delete");
 }

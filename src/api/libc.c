@@ -33,7 +33,7 @@ EXPORT void free(void *block) {
 }
 
 EXPORT void *calloc(size_t count, size_t size) {
-    return front_calloc(count, size);
+    return fast_calloc(count, size);
 }
 
 EXPORT void *realloc(void *block, size_t size) {
@@ -72,14 +72,10 @@ EXPORT void free_aligned_sized(void *block, size_t align, size_t size) {
 }
 
 EXPORT void *aligned_alloc(size_t align, size_t size) {
-    if (!is_power_of_two(align)) {
-        errno = EINVAL;
-        return NULL;
-    }
-    return front_aligned(align, size);
+    return fast_aligned_or(align, size, front_aligned_or_invalid);
 }
 
-EXPORT int posix_memalign(void **result, size_t align, size_t size) {
+static NOINLINE int slow_posix_memalign(void **result, size_t align, size_t size) {
     if (!is_power_of_two(align) || align % sizeof(void *) != 0) {
         return EINVAL;
     }
@@ -93,8 +89,17 @@ EXPORT int posix_memalign(void **result, size_t align, size_t size) {
     return 0;
 }
 
+EXPORT int posix_memalign(void **result, size_t align, size_t size) {
+    void *block = fast_aligned(align, size, sizeof(void *));
+    if (LIKELY(block != NULL)) {
+        *result = block;
+        return 0;
+    }
+    return slow_posix_memalign(result, align, size);
+}
+
 /* glibc rounds an alignment that is no power of two up to one. */
-EXPORT void *memalign(size_t align, size_t size) {
+static NOINLINE void *slow_memalign(size_t align, size_t size) {
     if (align > (SIZE_MAX >> 1) + 1) {
         errno = EINVAL;
         return NULL;
@@ -104,6 +109,10 @@ EXPORT void *memalign(size_t align, size_t size) {
         power <<= 1;
     }
     return front_aligned(power, size);
+}
+
+EXPORT void *memalign(size_t align, size_t size) {
+    return fast_aligned_or(align, size, slow_memalign);
 }
 
 EXPORT void *valloc(size_t size) {

@@ -18,7 +18,6 @@
 #include "pages/purge.h"
 #include "platform/platform.h"
 
-#include <errno.h>
 #include <string.h>
 
 _Static_assert((int)COLLAM_PRESET_BALANCED == (int)PRESET_balanced && (int)COLLAM_PRESET_LATENCY == (int)PRESET_latency &&
@@ -43,7 +42,7 @@ EXPORT void *collam_malloc(size_t size) {
 }
 
 EXPORT void *collam_calloc(size_t count, size_t size) {
-    return front_calloc(count, size);
+    return fast_calloc(count, size);
 }
 
 EXPORT void *collam_realloc(void *block, size_t size) {
@@ -55,11 +54,7 @@ EXPORT void collam_free(void *block) {
 }
 
 EXPORT void *collam_aligned_alloc(size_t align, size_t size) {
-    if (!is_power_of_two(align)) {
-        errno = EINVAL;
-        return NULL;
-    }
-    return front_aligned(align, size);
+    return fast_aligned_or(align, size, front_aligned_or_invalid);
 }
 
 EXPORT void collam_free_sized(void *block, size_t size) {

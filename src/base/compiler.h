@@ -36,7 +36,8 @@
  * last.) */
 #define SPARSE __attribute__((section(".sbss.sparse")))
 #define EXPORT __attribute__((visibility("default")))
-/* For declarations of data on fast paths: -fvisibility concerns definitions only, and without it the address is loaded from a table. */
+/* For declarations of data and of functions on fast paths: -fvisibility concerns definitions only, and without it the address is loaded
+ * from a table, unless the linker mends it. */
 #define HIDDEN __attribute__((visibility("hidden")))
 
 /* The build libcollam-hardened.so (see front/hardened.h) defines COLLAM_HARDENED as the sum of what it adds; the ordinary one adds nothing.

@@ -1,34 +1,38 @@
 /*
  * Purpose: see aligned.h.
- * Layer: front. Slabs begin at multiples of 64 KiB, so a block is aligned whenever its class size is a multiple of the alignment;
- * beyond a page, runs and mappings are placed.
+ * Layer: front. No state.
  */
 #include "front/aligned.h"
-#include "front/fast.h"
 
-/* From a magazine; NULL when that has none, or calls are to take the slow path. */
-ALWAYS_INLINE void *take_at_once(size_t rounded, size_t align) {
-    if (LIKELY(rounded - 1 < SMALL_TABLE_MAX)) {
-        return fast_take(thread_heap->class_by_step[rounded / BLOCK_ALIGN]);
-    }
-    return rounded - 1 < SMALL_MAX && align <= SLICE_SIZE ? fast_take_marked(thread_heap->class_by_stride[size_stride(rounded)]) : NULL;
-}
+#include <errno.h>
 
-void *front_aligned(size_t align, size_t size) {
-    if (align <= BLOCK_ALIGN) {
-        return fast_malloc(size);
-    }
+static NOINLINE void *slow_aligned(size_t align, size_t size) {
+    align = align < BLOCK_ALIGN ? BLOCK_ALIGN : align;
     if (hardened) {
         return front_hardened(size, align);
     }
-    void *block = take_at_once(size_rounded(size, align), align);
-    if (LIKELY(block != NULL)) {
-        return block;
-    }
     bool zeroed = false;
-    block = UNLIKELY(load_relaxed(&front_special)) ? front_take_special(size, align, &zeroed) : front_take_aligned(size, align, &zeroed);
+    void *block =
+        UNLIKELY(load_relaxed(&front_special)) ? front_take_special(size, align, &zeroed) : front_take_aligned(size, align, &zeroed);
     if (block) {
         front_perturb_new(block, size);
     }
     return block;
+}
+
+void *front_aligned_medium(size_t align, size_t size, size_t last) {
+    void *block = LIKELY(align <= SLICE_SIZE) ? fast_take_marked(last / CLASS_STRIDE + 1) : NULL;
+    return LIKELY(block != NULL) ? block : slow_aligned(align, size);
+}
+
+void *front_aligned(size_t align, size_t size) {
+    return fast_aligned_or(align, size, slow_aligned);
+}
+
+void *front_aligned_or_invalid(size_t align, size_t size) {
+    if (UNLIKELY(!is_power_of_two(align))) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return slow_aligned(align, size);
 }

@@ -13,6 +13,8 @@
 #include "pages/page_map.h"
 #include "slab/slab.h"
 
+#include <string.h>
+
 /* Nearly all blocks lie in the region that the heap's come from. A branch that is foreseen tells so; to load the region's root instead
  * would make all loads that follow, and the next malloc of the class, wait for the block's address. */
 ALWAYS_INLINE bool is_at_home(const struct heap *heap, uintptr_t turned) {
@@ -39,21 +41,25 @@ ALWAYS_INLINE void *take_counted(struct heap *heap, size_t index) {
     return NULL;
 }
 
-/* The newest block of the magazine; NULL when there is more to do. */
-ALWAYS_INLINE void *fast_take(size_t index) {
+/* A block for so many steps of BLOCK_ALIGN, the newest of its magazine; NULL when there is more to do. */
+ALWAYS_INLINE void *fast_take(size_t steps) {
     struct heap *heap = thread_heap;
+    size_t index = heap->class_by_step[steps];
     uint32_t top = load_relaxed(heap_top(heap, index));
+    FORGET_BESIDE_RESULT(top, index);
     void *block = *top_slot(heap, top);
     if (UNLIKELY(block == NULL)) {
         return take_counted(heap, index);
     }
+    FORGET(index);
     store_relaxed(heap_top(heap, index), top - TOP_STEP);
     return block;
 }
 
-/* The same of a marked class. */
-ALWAYS_INLINE void *fast_take_marked(size_t index) {
+/* The same of a marked class, for so many strides. */
+ALWAYS_INLINE void *fast_take_marked(size_t strides) {
     struct heap *heap = thread_heap;
+    size_t index = heap->class_by_stride[strides];
     uint32_t top = load_relaxed(heap_top(heap, index));
     void *block = *top_slot(heap, top);
     if (LIKELY(block != NULL)) {
@@ -66,9 +72,14 @@ ALWAYS_INLINE void *fast_take_marked(size_t index) {
     return block;
 }
 
+/* size <= SMALL_MAX; NULL when there is more to do. */
+ALWAYS_INLINE void *fast_small(size_t size) {
+    return size <= SMALL_TABLE_MAX ? fast_take(size_step(size)) : fast_take_marked(size_stride(size));
+}
+
 /* SMALL_TABLE_MAX < size. */
 static NOINLINE void *medium_malloc(size_t size) {
-    void *block = LIKELY(size <= SMALL_MAX) ? fast_take_marked(thread_heap->class_by_stride[size_stride(size)]) : NULL;
+    void *block = LIKELY(size <= SMALL_MAX) ? fast_take_marked(size_stride(size)) : NULL;
     return LIKELY(block != NULL) ? block : slow_malloc(size);
 }
 
@@ -79,18 +90,20 @@ ALWAYS_INLINE void *fast_malloc(size_t size) {
     if (UNLIKELY(size > SMALL_TABLE_MAX)) {
         return medium_malloc(size);
     }
-    struct heap *heap = thread_heap;
-    size_t index = heap->class_by_step[size_step(size)];
-    uint32_t top = load_relaxed(heap_top(heap, index));
-    FORGET_BESIDE_RESULT(top, index);
-    void *block = *top_slot(heap, top);
-    if (UNLIKELY(block == NULL)) {
-        block = take_counted(heap, index);
-        return LIKELY(block != NULL) ? block : slow_malloc(size);
+    void *block = fast_take(size_step(size));
+    return LIKELY(block != NULL) ? block : slow_malloc(size);
+}
+
+/* A small block is cleared as far as it was asked for, whatever it holds: to know that it is clear costs more. */
+ALWAYS_INLINE void *fast_calloc(size_t count, size_t size) {
+    size_t bytes;
+    if (!hardened && LIKELY(!__builtin_mul_overflow(count, size, &bytes)) && LIKELY(bytes <= SMALL_TABLE_MAX)) {
+        void *block = fast_take(size_step(bytes));
+        if (LIKELY(block != NULL)) {
+            return memset(block, 0, bytes);
+        }
     }
-    FORGET(index);
-    store_relaxed(heap_top(heap, index), top - TOP_STEP);
-    return block;
+    return front_calloc(count, size);
 }
 
 /*

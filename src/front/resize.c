@@ -32,19 +32,19 @@ static bool moves_only(const void *block) {
 
 /* A small block that grows by little is likely to grow again: it gets a quarter more than it has, so that each byte is copied a bounded
  * number of times however small the steps are. */
-static size_t size_to_grow_to(size_t size, size_t usable) {
+ALWAYS_INLINE size_t size_to_grow_to(size_t size, size_t usable) {
     size_t ahead = usable + usable / 4;
     ahead = ahead < SMALL_MAX - CANARY_BYTES ? ahead : SMALL_MAX - CANARY_BYTES;
-    /* Whoever watches for overruns wants to know the true end. An ordinary block, of which sampling only counts that it is one, has none.
-     */
-    bool exact = UNLIKELY(load_relaxed(&front_special)) && !sampled_passes();
-    return size > usable && size < ahead && usable >= GROW_AHEAD_MIN && usable <= SMALL_MAX && !exact ? ahead : size;
+    return size > usable && size < ahead && usable >= GROW_AHEAD_MIN && usable <= SMALL_MAX ? ahead : size;
 }
 
 /* Where memory for the quarter more is not to be had, that for the size itself may be. */
 static void *take_ahead(size_t size, size_t usable) {
     size_t ahead = size_to_grow_to(size, usable);
-    if (ahead > size) {
+    /* Whoever watches for overruns wants to know the true end. An ordinary block, of which sampling only counts that it is one, has none.
+     */
+    bool exact = UNLIKELY(load_relaxed(&front_special)) && !sampled_passes();
+    if (ahead > size && !exact) {
         int before = errno;
         relief_spares(true);
         void *block = fast_malloc(ahead);
@@ -57,7 +57,7 @@ static void *take_ahead(size_t size, size_t usable) {
     return fast_malloc(size);
 }
 
-static void *move(void *block, size_t size, size_t usable, const char *call) {
+static NOINLINE void *move(void *block, size_t size, size_t usable, const char *call) {
     int before = errno;
     void *moved = size > SMALL_MAX && size > usable && !checker_present() ? front_take_growing(size, usable) : take_ahead(size, usable);
     if (UNLIKELY(moved == NULL)) {
@@ -67,6 +67,18 @@ static void *move(void *block, size_t size, size_t usable, const char *call) {
         errno = before;
         store_relaxed(&kept_large, true);
         return block; /* shrinking never fails */
+    }
+    memcpy(moved, block, size < usable ? size : usable);
+    fast_free(block, call);
+    return moved;
+}
+
+/* size <= SMALL_MAX, and the block lies in a slab: mostly a magazine has what it takes. */
+static NOINLINE void *move_small(void *block, size_t size, size_t usable, const char *call) {
+    size_t ahead = size_to_grow_to(size, usable);
+    void *moved = UNLIKELY(load_relaxed(&front_special)) ? NULL : fast_small(ahead);
+    if (UNLIKELY(moved == NULL)) {
+        return move(block, size, usable, call);
     }
     memcpy(moved, block, size < usable ? size : usable);
     fast_free(block, call);
@@ -102,23 +114,35 @@ static NOINLINE void *resize_slowly(void *block, void *given, size_t size, const
     return given;
 }
 
-void *front_resize(void *block, size_t size, const char *call) {
-    if (block == NULL) {
-        return fast_malloc(size);
-    }
+/* Blocks of slabs that are to become larger than any, whatever lies in none, and all in the hardened build. */
+static NOINLINE void *resize_otherwise(void *given, size_t size, const char *call) {
     if (size == 0) {
-        fast_free(block, call);
+        fast_free(given, call);
         return NULL;
     }
-    void *given = block;
-    if (hardened && ((block = hardened_known(given, call)) == NULL || !hardened_is_whole(block, call))) {
+    void *block = given;
+    if (!hardened) {
+        return resize_slowly(block, given, size, call);
+    }
+    if ((block = hardened_known(given, call)) == NULL || !hardened_is_whole(block, call)) {
         return front_no_memory();
     }
     unsigned class_index = fast_class(block);
-    class_index = hardened && class_index && hardened_was_freed(block, class_index) ? 0 : class_index;
-    if (UNLIKELY(class_index == 0) || UNLIKELY(size > SMALL_MAX) || UNLIKELY(checker_present())) {
+    if (class_index == 0 || hardened_was_freed(block, class_index) || size > SMALL_MAX || checker_present()) {
         return resize_slowly(block, given, size, call);
     }
     size_t usable = size_class_usable(class_index);
     return stays(size, usable) ? given : move(given, size, usable, call);
+}
+
+void *front_resize(void *block, size_t size, const char *call) {
+    if (block == NULL) {
+        return fast_malloc(size);
+    }
+    unsigned class_index = hardened ? 0 : fast_class(block);
+    if (UNLIKELY(class_index == 0) || UNLIKELY(size - 1 >= SMALL_MAX) || UNLIKELY(checker_present())) {
+        return resize_otherwise(block, size, call);
+    }
+    size_t usable = size_class_usable(class_index);
+    return LIKELY(stays(size, usable)) ? block : move_small(block, size, usable, call);
 }

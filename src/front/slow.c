@@ -205,7 +205,7 @@ static void clear_large(char *block, size_t size) {
     size_t to;
     large_soiled((uintptr_t)block, &from, &to);
     to = to < size ? to : size;
-    if (from < to) {
+    if (from < to && !large_forget(block + from, to - from)) {
         front_clear(block + from, to - from);
     }
 }
@@ -260,7 +260,7 @@ size_t front_usable_size_or_0(const void *block) {
     return UNLIKELY(checker_present()) && size ? checker_size(block, size) : size;
 }
 
-size_t front_usable_size(const void *given, const char *call) {
+static NOINLINE size_t slow_usable_size(const void *given, const char *call) {
     const void *block = hardened ? hardened_known((void *)(uintptr_t)given, call) : given;
     if (hardened && (block == NULL || !hardened_is_whole(block, call))) {
         return 0;
@@ -270,6 +270,11 @@ size_t front_usable_size(const void *given, const char *call) {
         misuse_examine(call, (uintptr_t)block);
     }
     return size;
+}
+
+size_t front_usable_size(const void *block, const char *call) {
+    unsigned class_index = hardened || UNLIKELY(checker_present()) ? 0 : fast_class(block);
+    return LIKELY(class_index != 0) ? size_class_usable(class_index) : slow_usable_size(block, call);
 }
 
 /*

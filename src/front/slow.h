@@ -13,7 +13,7 @@ void slow_free(void *block, const char *call);
 void *front_calloc(size_t count, size_t size);
 
 /* Usable bytes of a block; 0 for NULL. Anything that is not a block is reported under the name `call`, and 0 returned. */
-size_t front_usable_size(const void *block, const char *call);
+HIDDEN size_t front_usable_size(const void *block, const char *call);
 /* The same, silent: 0 for anything that is not a block. */
 size_t front_usable_size_or_0(const void *block);
 

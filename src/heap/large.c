@@ -12,7 +12,10 @@
 #include "pages/page_map.h"
 #include "pages/purge.h"
 #include "pages/span.h"
+#include "pages/sparse.h"
 #include "platform/platform.h"
+
+#define FORGET_MIN ((size_t)32 << 10) /* less is looked at in the time of a system call */
 
 static size_t in_pages(size_t size) {
     return align_up(size, platform_page_size());
@@ -42,13 +45,28 @@ static void *take_direct(size_t size, size_t align, bool *zeroed) {
     return with_fence(direct_take(with_room_for_fence(size), align, zeroed));
 }
 
+static void *take_span(size_t size, size_t align, bool *zeroed) {
+    if (HARDENED_BY(HARDENED_FENCES)) {
+        return with_fence(span_take(size + fence_behind(size), align, zeroed));
+    }
+    size_t better = align <= platform_page_size() ? sparse_size(size) : size;
+    if (UNLIKELY(better > size) && limit_admits(better)) {
+        bool zeros = *zeroed;
+        void *block = span_take(better, align, zeroed);
+        if (block) {
+            return block;
+        }
+        *zeroed = zeros;
+    }
+    return span_take(size, align, zeroed);
+}
+
 void *large_take(size_t size, size_t align, bool *zeroed) {
     if (UNLIKELY(!limit_lets_grow(size))) {
         return NULL;
     }
     if (size <= option_get(OPTION_large_max) && align <= LARGE_ALIGN_MAX) {
-        size = in_pages(size);
-        return with_fence(span_take(size + fence_behind(size), align, zeroed));
+        return take_span(in_pages(size), align, zeroed);
     }
     return take_direct(size, align, zeroed);
 }
@@ -65,6 +83,10 @@ void large_soiled(uintptr_t address, size_t *from, size_t *to) {
         *from = 0;
         *to = SIZE_MAX; /* a mapping of its own, or a block inside of another: not known */
     }
+}
+
+bool large_forget(void *start, size_t size) {
+    return sparse_usually() && size >= FORGET_MIN && (uintptr_t)start % platform_page_size() == 0 && span_forget(start, in_pages(size));
 }
 
 size_t large_size(uintptr_t address) {

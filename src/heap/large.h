@@ -16,6 +16,9 @@ void *large_take_growing(size_t size, size_t copied, bool *zeroed);
 /* Which part of a block that has just been taken was used before, as distances from its start: all else of it reads as zeros. All that
  * can be, when it is not known. */
 void large_soiled(uintptr_t address, size_t *from, size_t *to);
+/* Zeros for a part of a block that has just been taken, from a page's start on: its pages go back, up to the end of the last one. False
+ * when it is better cleared. */
+bool large_forget(void *start, size_t size);
 /* Usable bytes of the large or direct block that starts at the address; 0 when none does. */
 size_t large_size(uintptr_t address);
 /* False when no such block starts there. Not for blocks with a fence (pages/fence.h). */

@@ -144,7 +144,7 @@ ALWAYS_INLINE bitmap_word *region_word(bitmap_word *region, uintptr_t address) {
 }
 /* A block of a marked class begins here; it goes to the program. No other block begins in its word, so nobody else writes to that. */
 ALWAYS_INLINE void region_mark(bitmap_word *region, uintptr_t address) {
-    store_relaxed(&region[region_index(address, WORD_SHIFT)], (uint64_t)1 << (address >> GRANULE_SHIFT) % 64);
+    store_relaxed(&region[region_index(address, WORD_SHIFT)], (uint64_t)1 << page_map_turned(address) % 64);
 }
 /* It comes back. False when it was not out. Compared with the whole word, so that a block freed before, whose unit has become a slab of
  * smaller blocks meanwhile, takes none of their bits along. No atomic exchange, which would cost as much as the rest of free: of two

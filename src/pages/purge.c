@@ -16,6 +16,7 @@
 #include "pages/limit.h"
 #include "pages/page_map.h"
 #include "pages/span.h"
+#include "pages/sparse.h"
 #include "pages/turnover.h"
 #include "platform/platform.h"
 
@@ -233,15 +234,24 @@ size_t purge_budget_of_slabs(void) {
     return limit_budget(purge_budget_now() + (swung > 0 ? (size_t)swung : 0));
 }
 
+/* How much may be dirty for so much to be backed: more where the program hardly touches its large blocks. */
+static size_t dirty_for(size_t backed) {
+    size_t chunks = load_relaxed(&page_counters.dirty_bytes);
+    if (LIKELY(!sparse_usually()) || chunks >= backed) {
+        return backed;
+    }
+    return limit_budget(chunks + (backed - chunks) * SPARSE_SHARE);
+}
+
 void purge_if_over_budget(void) {
     size_t dirty = page_dirty_bytes();
     if (LIKELY(dirty <= limit_budget(option_get(OPTION_dirty_min)))) {
         return;
     }
     size_t budget = purge_budget_now();
-    if (dirty > budget && dirty >= load_relaxed(&ask_again_at)) {
+    if (dirty > dirty_for(budget) && dirty >= load_relaxed(&ask_again_at)) {
         /* Half, unless much of what goes back comes again. */
-        (void)purge_down_to(smaller(load_relaxed(&swing), swing_limit()) < budget / 2 ? budget / 2 : budget - budget / 8);
+        (void)purge_down_to(dirty_for(smaller(load_relaxed(&swing), swing_limit()) < budget / 2 ? budget / 2 : budget - budget / 8));
     }
 }
 

@@ -16,6 +16,7 @@
 #include "pages/limit.h"
 #include "pages/span_index.h"
 #include "pages/span_inside.h"
+#include "pages/sparse.h"
 #include "pages/turnover.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
@@ -398,6 +399,9 @@ bool span_give(uintptr_t address) {
     struct span *span = span_find_used(address);
     if (span) {
         filled_leaves(span->start);
+        if (!HARDENED_BY(HARDENED_FENCES)) {
+            sparse_note_given(span->start, span->size, span->soiled_from == span->soiled_to);
+        }
         if (cached_count == CACHE) {
             struct span *oldest = cached[0];
             uncache(0);

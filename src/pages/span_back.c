@@ -150,6 +150,13 @@ enum span_result span_purge(size_t most, unsigned skip) {
     return purged ? SPAN_DONE : SPAN_REFUSED;
 }
 
+bool span_forget(void *start, size_t bytes) {
+    lock_take(&span_lock, LOCK_SPANS);
+    bool huge = span_windows_made;
+    lock_give(&span_lock, LOCK_SPANS);
+    return !huge && platform_purge(start, bytes);
+}
+
 static bool worth_unmapping(const struct span *span) {
     bool hole = span_touches(span->below, span) && span_touches(span, span->above);
     return span->size >= (hole ? UNMAP_MIN : UNMAP_END_MIN);

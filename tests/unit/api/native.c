@@ -163,6 +163,7 @@ static void presets_are_obeyed(void **state) {
         (void)collam_trim(0);
         for (size_t i = 0; i < COUNT(block); i++) {
             block[i] = collam_malloc(100000);
+            memset(block[i], 1, 100000); /* or it would be believed that little of what is kept is backed */
         }
         for (size_t i = 0; i < COUNT(block); i++) {
             collam_free(block[i]);

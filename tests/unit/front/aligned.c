@@ -49,6 +49,41 @@ static void with_pages_of_64_kib(void **state) {
     all_alignments_and_sizes(65536);
 }
 
+/* The fast path computes the class in one go; size_class_aligned rounds the size first. */
+static void small_ones_come_from_magazines(void **state) {
+    (void)state;
+    for (size_t align = 1; align <= SMALL_TABLE_MAX; align *= 2) {
+        for (size_t size = 0; size <= SMALL_TABLE_MAX; size++) {
+            unsigned class_index = size_class_aligned(size, align < BLOCK_ALIGN ? BLOCK_ALIGN : align);
+            void *before = front_aligned(align, size);
+            assert_int_equal(page_map_class((uintptr_t)before), class_index);
+            fast_free(before, "test");
+            void *block = fast_aligned(align, size, 1);
+            assert_ptr_equal(block, before); /* by the fast path: it was freed last */
+            fast_free(block, "test");
+            if (align < sizeof(void *)) {
+                assert_null(fast_aligned(align, size, sizeof(void *)));
+            }
+            assert_null(fast_aligned(align * 2 + 1, size, 1));
+            assert_null(fast_aligned(0, size, 1));
+        }
+        assert_null(fast_aligned(align, SMALL_TABLE_MAX + 1, 1));
+        assert_null(fast_aligned(align, SIZE_MAX, 1));
+    }
+    for (size_t align = SMALL_TABLE_MAX; align <= SLICE_SIZE; align *= 2) {
+        void *before = front_aligned(align, 2000);
+        fast_free(before, "test");
+        assert_ptr_equal(fast_aligned_or(align, 2000, front_aligned_or_invalid), before);
+        fast_free(before, "test");
+        errno = 0;
+        assert_null(fast_aligned_or(align + 16, 2000, front_aligned_or_invalid));
+        assert_int_equal(errno, EINVAL);
+    }
+    errno = 0;
+    assert_null(fast_aligned_or(0, 2000, front_aligned_or_invalid));
+    assert_int_equal(errno, EINVAL);
+}
+
 static void small_ones_live_in_slabs(void **state) {
     (void)state;
     for (size_t align = 1; align <= SLICE_SIZE; align *= 2) {
@@ -95,7 +130,9 @@ static void impossible_requests(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(with_pages_of_4_kib),      cmocka_unit_test(with_pages_of_16_kib),  cmocka_unit_test(with_pages_of_64_kib),
-    cmocka_unit_test(small_ones_live_in_slabs), cmocka_unit_test(gaps_are_not_paid_for), cmocka_unit_test(impossible_requests),
+    cmocka_unit_test(with_pages_of_4_kib),      cmocka_unit_test(with_pages_of_16_kib),
+    cmocka_unit_test(with_pages_of_64_kib),     cmocka_unit_test(small_ones_come_from_magazines),
+    cmocka_unit_test(small_ones_live_in_slabs), cmocka_unit_test(gaps_are_not_paid_for),
+    cmocka_unit_test(impossible_requests),
 };
 UNIT_MAIN(tests)

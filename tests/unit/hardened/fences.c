@@ -11,6 +11,7 @@
 #include "pages/fence.h"
 #include "pages/meta.h"
 #include "pages/page_map.h"
+#include "pages/sparse.h"
 #include "unit.h"
 
 enum { PAGE = 4096 };
@@ -171,6 +172,17 @@ static void what_cannot_be_trimmed_stays(void **state) {
     assert_null(fenced_map(PAGE, PAGE));
 }
 
+/* As pages/sparse.c makes them elsewhere. */
+static void blocks_that_are_hardly_touched_get_no_longer(void **state) {
+    (void)state;
+    for (int i = 0; i < 10000; i++) {
+        char *block = collam_malloc(FENCED_MIN + 1);
+        assert_ends_at_a_fence(block, FENCED_MIN + 1);
+        collam_free(block);
+    }
+    assert_false(sparse_usually());
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(chunks_and_metadata_stand_between_fences),
     cmocka_unit_test(a_large_block_ends_at_a_fence),
@@ -181,5 +193,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_is_unmapped_takes_its_fences_along),
     cmocka_unit_test(without_fences_when_the_system_refuses_them),
     cmocka_unit_test(what_cannot_be_trimmed_stays),
+    cmocka_unit_test(blocks_that_are_hardly_touched_get_no_longer),
 };
 UNIT_MAIN(tests)

@@ -1,0 +1,75 @@
+/*
+ * Purpose: see sparse.h.
+ * Layer: pages. Owner: the span lock protects all state.
+ */
+#include "pages/sparse.h"
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "config/geometry.h"
+#include "platform/platform.h"
+
+enum {
+    PIECE_PAGES = 32, /* of a sample that are looked at */
+    SURE = 4,         /* samples that were hardly backed, with none of fresh memory between that was not: then the program is believed */
+    SIZES_SHIFT = 2,  /* four sizes to a doubling */
+};
+
+/* Bytes given back from one sample to the next: while the program is believed; else, of fresh memory; of any. */
+#define AFTER_BELIEVED ((size_t)16 << 20)
+#define AFTER_CLEAN ((size_t)4 << 20)
+#define AFTER_ANY ((size_t)64 << 20)
+#define SIZE_STEP ((size_t)64 << 10) /* between two sizes, at least */
+
+enum part { LITTLE, SOME, MUCH };
+
+static size_t given; /* since the last sample */
+static unsigned sure;
+static _Atomic(bool) usually; /* what follows from it; relaxed: who reads it without the lock may be late */
+static uint32_t place;        /* of the next piece, by chance */
+
+bool sparse_usually(void) {
+    return load_relaxed(&usually);
+}
+
+static enum part backed_part(uintptr_t start, size_t size) {
+    size_t page = platform_page_size();
+    size_t pages = size / page;
+    size_t most_pages = PLATFORM_RESIDENT_MAX / page < PIECE_PAGES ? PLATFORM_RESIDENT_MAX / page : PIECE_PAGES;
+    size_t piece = pages < most_pages ? pages : most_pages;
+    place = place * 1664525 + 1013904223;
+    size_t first = (size_t)((uint64_t)place * (pages - piece + 1) >> 32);
+    size_t found = platform_resident((const void *)(start + first * page), piece * page);
+    if (found == 0) { /* does the system tell at all? This was written to: */
+        return platform_resident((const void *)align_down((uintptr_t)&given, page), page) ? LITTLE : SOME;
+    }
+    return found <= piece * page / 4 ? LITTLE : found <= piece * page / 2 ? SOME : MUCH;
+}
+
+/*
+ * Memory that was used before shows what others left there, and `calloc` looked at. So it tells only for the program, not against
+ * it, until the program is believed; then its blocks have the sizes, and are cleared in the way, that leave little there, and one sample
+ * that is backed for the most part ends the belief.
+ */
+void sparse_note_given(uintptr_t start, size_t size, bool was_clean) {
+    given += size;
+    bool believed = load_relaxed(&usually);
+    if (LIKELY(given < (believed ? AFTER_BELIEVED : was_clean ? AFTER_CLEAN : AFTER_ANY))) {
+        return;
+    }
+    given = 0;
+    enum part part = backed_part(start, size);
+    if (part == LITTLE) {
+        sure += sure < SURE;
+    } else if (believed ? part == MUCH : was_clean) {
+        sure = 0;
+    }
+    store_relaxed(&usually, sure == SURE);
+}
+
+size_t sparse_size(size_t size) {
+    if (LIKELY(!sparse_usually()) || size <= SMALL_MAX) {
+        return size;
+    }
+    size_t step = ((size_t)1 << highest_bit(size)) >> SIZES_SHIFT;
+    return align_up(size, step > SIZE_STEP ? step : SIZE_STEP);
+}

@@ -1,0 +1,232 @@
+/*
+ * Purpose: tests of pages/sparse.c, and of what spans and purging make of it: belief comes from samples that were hardly backed, ends with
+ * the first that was; then blocks have few sizes, more of what is free may stay, and calloc gives back what it would have to look at.
+ */
+#include "pages/sparse.h"
+#include "config/geometry.h"
+#include "config/options.h"
+#include "front/slow.h"
+#include "heap/large.h"
+#include "pages/counters.h"
+#include "pages/limit.h"
+#include "pages/purge.h"
+#include "unit.h"
+
+#define KIB ((size_t)1 << 10)
+#define MIB ((size_t)1 << 20)
+
+/* Takes a mapping, touches one page in so many (0: none), and tells of it as often as is needed for a sample. */
+static void use(size_t every, bool clean, size_t until_sample) {
+    size_t size = MIB;
+    char *block = platform_map(size, 4096);
+    assert_non_null(block);
+    for (size_t page = 0; every && page < size / 4096; page += every) {
+        block[page * 4096] = 1;
+    }
+    for (size_t told = 0; told < until_sample; told += size) {
+        sparse_note_given((uintptr_t)block, size, clean);
+    }
+    assert_true(platform_unmap(block, size));
+}
+
+static void believe(void) {
+    for (unsigned i = 0; i < 4; i++) {
+        assert_false(sparse_usually());
+        use(8, true, 4 * MIB);
+    }
+    assert_true(sparse_usually());
+}
+
+static void four_samples_of_fresh_memory_are_enough(void **state) {
+    (void)state;
+    believe();
+}
+
+static void untouched_ones_are_sparse_too(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        use(0, true, 4 * MIB);
+    }
+    assert_true(sparse_usually());
+}
+
+static void a_system_that_does_not_tell_is_no_evidence(void **state) {
+    (void)state;
+    fake_fail_from(FAKE_RESIDENT, 1);
+    for (unsigned i = 0; i < 100; i++) {
+        use(8, true, 4 * MIB);
+    }
+    assert_false(sparse_usually());
+}
+
+static void fresh_memory_that_was_filled_begins_anew(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 20; i++) {
+        use(i % 4 == 3 ? 1 : 8, true, 4 * MIB);
+        assert_false(sparse_usually());
+    }
+}
+
+static void memory_that_was_used_before_tells_little(void **state) {
+    (void)state;
+    use(8, true, 4 * MIB);
+    use(8, true, 4 * MIB);
+    use(8, true, 4 * MIB);
+    use(1, false, 64 * MIB); /* others may have filled it */
+    assert_false(sparse_usually());
+    use(8, false, 60 * MIB); /* not looked at so soon */
+    assert_false(sparse_usually());
+    use(8, false, 4 * MIB);
+    assert_true(sparse_usually());
+}
+
+static void one_that_was_filled_ends_it(void **state) {
+    (void)state;
+    believe();
+    use(3, false, 16 * MIB); /* a third is not much */
+    assert_true(sparse_usually());
+    use(1, false, 15 * MIB);
+    assert_true(sparse_usually());
+    use(1, false, MIB);
+    assert_false(sparse_usually());
+    believe(); /* all four again */
+}
+
+static void sizes_are_few(void **state) {
+    (void)state;
+    assert_int_equal(sparse_size(36 * KIB), 36 * KIB);
+    believe();
+    assert_int_equal(sparse_size(36 * KIB), 64 * KIB);
+    assert_int_equal(sparse_size(64 * KIB), 64 * KIB);
+    assert_int_equal(sparse_size(68 * KIB), 128 * KIB);
+    assert_int_equal(sparse_size(260 * KIB), 320 * KIB);
+    assert_int_equal(sparse_size(MIB + 4 * KIB), MIB + 256 * KIB);
+    assert_int_equal(sparse_size(2 * MIB), 2 * MIB);
+    assert_int_equal(sparse_size(16 * KIB), 16 * KIB); /* aligned ones, where pages are larger: twice the size at most */
+}
+
+static void *take(size_t size) {
+    bool zeroed = false;
+    void *block = large_take(size, BLOCK_ALIGN, &zeroed);
+    assert_non_null(block);
+    return block;
+}
+
+static void blocks_get_these_sizes_unless_a_limit_is_near(void **state) {
+    (void)state;
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    believe();
+    void *a = take(260 * KIB);
+    assert_int_equal(large_size((uintptr_t)a), 320 * KIB);
+    store_relaxed(&limit_ceiling, limit_footprint() + 300 * KIB);
+    void *b = take(260 * KIB);
+    assert_int_equal(large_size((uintptr_t)b), 260 * KIB);
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    bool zeroed = false;
+    void *c = large_take(260 * KIB, 2 * BLOCK_ALIGN, &zeroed);
+    assert_int_equal(large_size((uintptr_t)c), 320 * KIB);
+    void *d = large_take(260 * KIB, LARGE_ALIGN_MAX, &zeroed);
+    assert_int_equal(large_size((uintptr_t)d), 260 * KIB);
+    assert_true(large_give((uintptr_t)a) && large_give((uintptr_t)b) && large_give((uintptr_t)c) && large_give((uintptr_t)d));
+}
+
+static void where_the_better_size_is_refused_the_one_asked_for_serves(void **state) {
+    (void)state;
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    believe();
+    void *all = take(2 * MIB); /* all of the first mapping */
+    fake_settings.mapped_max = fake_mapped_bytes() + 3 * MIB - 64 * KIB;
+    void *block = take(2 * MIB + 300 * KIB); /* 2.5 MiB are mapped alone, and metadata beside them */
+    assert_true(large_size((uintptr_t)block) >= 2 * MIB + 300 * KIB);
+    assert_true(large_give((uintptr_t)block) && large_give((uintptr_t)all));
+}
+
+/* Eight blocks of which only the head is used, freed: all may stay where the program is believed. */
+static size_t dirty_after_eight_of(size_t size) {
+    void *blocks[8];
+    for (unsigned i = 0; i < 8; i++) {
+        blocks[i] = take(size);
+        memset(blocks[i], 1, 4096);
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        assert_true(large_give((uintptr_t)blocks[i]));
+    }
+    return page_dirty_bytes();
+}
+
+static void four_times_the_budget_may_be_dirty(void **state) {
+    (void)state;
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    assert_true(option_set(OPTION_swing_max, 0));
+    assert_true(dirty_after_eight_of(MIB) <= DIRTY_MIN);
+    assert_true(purge_down_to(0));
+    while (!sparse_usually()) {
+        use(8, true, 4 * MIB);
+    }
+    assert_int_equal(dirty_after_eight_of(MIB), 8 * MIB);
+    assert_true(dirty_after_eight_of(4 * MIB) <= 4 * DIRTY_MIN);
+    assert_true(purge_down_to(0)); /* on demand all goes */
+    assert_int_equal(page_dirty_bytes(), 0);
+}
+
+static void what_chunks_have_counts_in_full(void **state) {
+    (void)state;
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    assert_true(option_set(OPTION_swing_max, 0));
+    believe();
+    (void)dirty_after_eight_of(MIB);
+    store_relaxed(&page_counters.dirty_bytes, 3 * MIB);
+    purge_if_over_budget();
+    assert_true(load_relaxed(&page_counters.large_dirty_bytes) <= 4 * MIB);
+    store_relaxed(&page_counters.dirty_bytes, 0);
+}
+
+static void calloc_gives_back_what_it_would_have_to_look_at(void **state) {
+    (void)state;
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    for (unsigned round = 0; round < 2; round++) {
+        char *block = take(512 * KIB);
+        memset(block, 0x5a, 512 * KIB);
+        assert_true(large_give((uintptr_t)block));
+        size_t before = fake_purged_bytes();
+        char *zeros = front_calloc(1, 512 * KIB - 100);
+        assert_ptr_equal(zeros, block);
+        assert_true(unit_all(zeros, 512 * KIB - 100, 0));
+        assert_int_equal(fake_purged_bytes() - before, round ? 512 * KIB : 0);
+        assert_true(large_give((uintptr_t)zeros));
+        if (round == 0) {
+            believe();
+        }
+    }
+}
+
+static void where_that_is_refused_it_clears(void **state) {
+    (void)state;
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    believe();
+    char *block = take(512 * KIB);
+    memset(block, 0x5a, 512 * KIB);
+    assert_true(large_give((uintptr_t)block));
+    fake_fail_from(FAKE_PURGE, 1);
+    char *zeros = front_calloc(1, 512 * KIB);
+    assert_ptr_equal(zeros, block);
+    assert_true(unit_all(zeros, 512 * KIB, 0));
+    assert_true(large_give((uintptr_t)zeros));
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(four_samples_of_fresh_memory_are_enough),
+    cmocka_unit_test(untouched_ones_are_sparse_too),
+    cmocka_unit_test(a_system_that_does_not_tell_is_no_evidence),
+    cmocka_unit_test(fresh_memory_that_was_filled_begins_anew),
+    cmocka_unit_test(memory_that_was_used_before_tells_little),
+    cmocka_unit_test(one_that_was_filled_ends_it),
+    cmocka_unit_test(sizes_are_few),
+    cmocka_unit_test(blocks_get_these_sizes_unless_a_limit_is_near),
+    cmocka_unit_test(where_the_better_size_is_refused_the_one_asked_for_serves),
+    cmocka_unit_test(four_times_the_budget_may_be_dirty),
+    cmocka_unit_test(what_chunks_have_counts_in_full),
+    cmocka_unit_test(calloc_gives_back_what_it_would_have_to_look_at),
+    cmocka_unit_test(where_that_is_refused_it_clears),
+};
+UNIT_MAIN(tests)
