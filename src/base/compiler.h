@@ -15,6 +15,13 @@
 #define NOINLINE __attribute__((noinline))
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define ALIGNED(n) __attribute__((aligned(n)))
+/* The loop that follows is unrolled so many times; clang does so by itself. */
+#if defined(__clang__)
+#define UNROLLED(n)
+#else
+#define UNROLLED(n) _Pragma(UNROLLED_TEXT(GCC unroll n))
+#define UNROLLED_TEXT(text) #text
+#endif
 /* The compiler forgets what it derived from the variable. */
 #define FORGET(variable) __asm__("" : "+r"(variable))
 /* The same for two variables that live on beside a function's result: they are kept out of the register it is returned in, and the

@@ -13,7 +13,15 @@
 
 #include <limits.h>
 
-enum { FULLNESS_LISTS = 4, WHOLLY_FREE = FULLNESS_LISTS, LISTS, KEPT_SLABS_MAX = 16, SPARSE_MANY = 32, PURGED_AT_ONCE = 2 << 20 };
+enum {
+    FULLNESS_LISTS = 4,
+    WHOLLY_FREE = FULLNESS_LISTS,
+    LISTS,
+    KEPT_SLABS_MAX = 16,
+    SPARSE_MANY = 32,
+    PURGED_AT_ONCE = 2 << 20,
+    SEVERAL = 4
+};
 
 struct bin {
     struct lock lock;
@@ -215,20 +223,21 @@ static NOINLINE bool settle(struct bin *bin, struct slab *slab) {
 struct putting {
     struct bin *bin; /* NULL: none yet */
     unsigned owner;  /* what its slabs say */
-    unsigned put;    /* blocks put back since the lock was taken */
+    unsigned before; /* blocks put back before the lock was taken, into other bins */
 };
 
-static void give_bin(struct putting *putting) {
+static void give_bin(struct putting *putting, unsigned put) {
     struct bin *bin = putting->bin;
     if (bin) {
-        store_relaxed(&bin->out, load_relaxed(&bin->out) - putting->put); /* written under the lock only */
+        store_relaxed(&bin->out, load_relaxed(&bin->out) - (put - putting->before)); /* written under the lock only */
         bin_check(bin);
         lock_give(&bin->lock, LOCK_BIN);
     }
 }
 
-/* The block's slab belongs to another bin: goes over to that. NULL when no slab of this class is there. */
-static NOINLINE struct slab *change_bin(struct putting *putting, unsigned class_index, uintptr_t address) {
+/* The block's slab belongs to another bin: goes over to that. `put` blocks have been put back so far. NULL when no slab of this class is
+ * there. */
+static NOINLINE struct slab *change_bin(struct putting *putting, unsigned class_index, uintptr_t address, unsigned put) {
     struct slab *slab = slab_of(address);
     if (slab == NULL) {
         return NULL;
@@ -237,44 +246,54 @@ static NOINLINE struct slab *change_bin(struct putting *putting, unsigned class_
     if (owner != slab_owner(owner >> 8, class_index)) {
         return NULL; /* the slab went to others: nobody can own a block of it in this class */
     }
-    give_bin(putting);
-    *putting = (struct putting){.bin = &shards[(owner >> 8) % SHARDS_MAX].bins[class_index], .owner = owner};
+    give_bin(putting, put);
+    *putting = (struct putting){.bin = &shards[(owner >> 8) % SHARDS_MAX].bins[class_index], .owner = owner, .before = put};
     lock_take(&putting->bin->lock, LOCK_BIN);
     /* Only now is it certain; and the chunk's descriptor may serve another address by now. */
     slab = slab_of(address);
     return slab && load_relaxed(&slab->owner) == owner ? slab : NULL;
 }
 
+ALWAYS_INLINE bool in_one_unit(const void *one, const void *other) {
+    return ((uintptr_t)one ^ (uintptr_t)other) >> UNIT_SHIFT == 0;
+}
+
+/* So many that the call is worth it, as far as can be told from two of them. */
+ALWAYS_INLINE bool several_in_unit(void *const *next, void *const *end) {
+    return end - next >= SEVERAL && in_one_unit(next[0], next[1]) && in_one_unit(next[0], next[SEVERAL - 1]);
+}
+
 unsigned bin_put(unsigned class_index, void **blocks, unsigned count) {
     struct putting putting = {.bin = NULL, .owner = UINT_MAX};
+    void **next = blocks;
+    void *const *end = blocks + count;
     unsigned bad = 0;
     bool unit_went_back = false;
-    for (unsigned i = 0; i < count;) {
-        uintptr_t address = (uintptr_t)blocks[i];
+    while (next != end) {
+        uintptr_t address = (uintptr_t)*next;
         struct slab *slab = slab_of(address);
         if (UNLIKELY(slab == NULL || load_relaxed(&slab->owner) != putting.owner)) {
-            slab = change_bin(&putting, class_index, address);
+            slab = change_bin(&putting, class_index, address, (unsigned)(next - blocks) - bad);
             if (slab == NULL) {
-                blocks[bad++] = blocks[i++];
+                blocks[bad++] = *next++;
                 continue;
             }
         }
-        unsigned bad_before = bad;
-        unsigned done = 1;
-        if (i + 1 == count || ((uintptr_t)blocks[i + 1] ^ address) >> UNIT_SHIFT) {
+        if (!several_in_unit(next, end)) {
             if (UNLIKELY(!slab_put_one(slab, address))) {
-                blocks[bad++] = blocks[i];
+                blocks[bad++] = *next;
             }
+            next++;
         } else {
-            done = slab_put(slab, blocks + i, count - i, blocks, &bad);
+            unsigned bad_now = bad; /* or the count would be in memory throughout */
+            next += slab_put(slab, next, (unsigned)(end - next), blocks, &bad_now);
+            bad = bad_now;
         }
-        putting.put += done - (bad - bad_before);
-        i += done;
         if (UNLIKELY(slab->free >= slab->relist_at)) {
             unit_went_back |= settle(putting.bin, slab);
         }
     }
-    give_bin(&putting);
+    give_bin(&putting, count - bad);
     if (unit_went_back) {
         purge_if_over_budget();
     }

@@ -31,9 +31,11 @@ ALWAYS_INLINE void set_held(struct heap *heap, unsigned class_index, unsigned he
 
 /* The memo learns where these blocks lie. */
 ALWAYS_INLINE void memorise(struct heap *heap, void **slots, unsigned count) {
-    size_t end = heap_offset(heap, slots + count);
-    for (size_t offset = heap_offset(heap, slots); offset != end; offset += sizeof *slots) {
-        heap->memo[memo_index((uintptr_t)*heap_slot(heap, (unsigned)offset) >> GRANULE_SHIFT)] = (uint16_t)offset;
+    void **end = slots + count;
+    size_t offset = heap_offset(heap, slots);
+    UNROLLED(4)
+    for (; slots != end; slots++, offset += sizeof *slots) {
+        heap->memo[memo_index((uintptr_t)*slots >> GRANULE_SHIFT)] = (uint16_t)offset;
     }
 }
 

@@ -68,6 +68,14 @@ ALWAYS_INLINE unsigned unit_of_unit_info(const void *info) {
     return (unsigned)(((uintptr_t)info & 4095) - offsetof(struct chunk, unit_info)) / UNIT_INFO_BYTES;
 }
 
+/* The unit_info of an address in the chunk. */
+ALWAYS_INLINE void *chunk_unit_info(struct chunk *chunk, uintptr_t address) {
+    enum { INFO_SHIFT = 6 }; /* one shift for both: down to the unit, up to its info */
+    _Static_assert(UNIT_INFO_BYTES == 1 << INFO_SHIFT, "an info's bytes");
+    size_t offset = address >> (UNIT_SHIFT - INFO_SHIFT) & (size_t)(CHUNK_UNITS - 1) << INFO_SHIFT;
+    return chunk->unit_info[0] + offset;
+}
+
 /* Takes one whole unit for a slab of this class, sets its class byte, and returns its unit_info, as its last user left it (zeros at
  * first); NULL when out of memory. */
 void *chunk_take_unit(unsigned class_index);

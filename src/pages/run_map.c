@@ -62,12 +62,16 @@ unsigned run_count(const struct run_map *map, unsigned start, unsigned count) {
     return sum;
 }
 
+/* Four units to a word. A unit is whole when nothing is left of it in the word's complement: then no carry reaches its highest bit, and
+ * that is not set by itself. Its bit is moved to where a multiplication adds up all four. */
 uint32_t run_whole_units(const struct run_map *map) {
+    const uint64_t below = 0x7fff7fff7fff7fff; /* all bits of a unit but its highest */
+    _Static_assert(UNIT_SLICES == 16 && CHUNK_UNITS == 4 * RUN_MAP_WORDS, "four units to a word");
     uint32_t units = 0;
-    for (unsigned unit = 0; unit < CHUNK_UNITS; unit++) {
-        if ((uint16_t)(map->words[unit / 4] >> (unit % 4 * UNIT_SLICES)) == UINT16_MAX) {
-            units |= (uint32_t)1 << unit;
-        }
+    for (unsigned w = 0; w < RUN_MAP_WORDS; w++) {
+        uint64_t used = ~map->words[w];
+        uint64_t whole = ~(((used & below) + below) | used | below) >> 15;
+        units |= (uint32_t)(whole * 0x1000200040008 >> 48 & 15) << 4 * w;
     }
     return units;
 }

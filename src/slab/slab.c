@@ -7,12 +7,16 @@
 #include "pages/counters.h"
 #include "pages/purge.h"
 #include "platform/platform.h"
+#include "slab/row.h"
 
 _Static_assert(sizeof(struct slab) == UNIT_INFO_BYTES, "a slab header is a chunk's unit_info");
 _Static_assert(UNIT_SIZE / FEW_BLOCKS_SIZE <= 64, "few blocks fit in one word");
 
 /* Slices of a slab that must be free for their pages to go: many at first, fewer when the slab was found at rest as often as this. */
 enum { WORTH_IT = 6, WORTH_IT_LATER = 3, LATER = 8 };
+
+/* So many blocks that lie one after the other are taken or put back as a row; and after so many that do not, a row may follow. */
+enum { ROW_LEAST = 4, LOOK_AFTER = 16 };
 
 static const struct size_class *class_of(const struct slab *slab) {
     return &size_classes[slab_class(slab)];
@@ -252,53 +256,80 @@ static void claim_few(struct slab *slab, void **end, unsigned count) {
     note_fresh(slab, (offset + size) >> GRANULE_SHIFT);
 }
 
+/* What a claim has come to. */
+struct claiming {
+    bitmap_word *out;
+    struct begins begins; /* in word w */
+    unsigned w;
+};
+
 /*
- * Word by word: the class's pattern, moved to where the word's first block begins, has a bit wherever a block begins; those that are clear
- * in `out` are free. What would begin in the unit's tail is never reached, since lower blocks are taken first and there are `count` of
- * them. A word with nothing out is taken without looking for its bits.
+ * Takes blocks that lie one after the other, at most so many: from bit `start` of the word on, where `free` are all that begin there, and
+ * through words with nothing out. Returns the granule at which the last of them ends. What has been come to is the word to be looked at
+ * next, or the last one if all were taken.
  */
+ALWAYS_INLINE unsigned claim_row(struct claiming *at, unsigned start, uint64_t free, unsigned count) {
+    unsigned end = 64 * at->w + start + count * at->begins.granules;
+    uint64_t word = load_relaxed(&at->out[at->w]);
+    while (end > 64 * (at->w + 1)) {
+        store_relaxed(&at->out[at->w], word | free);
+        at->w++;
+        begins_in_next(&at->begins);
+        word = load_relaxed(&at->out[at->w]);
+        free = begins_here(&at->begins);
+        if (word) {
+            unsigned reached = 64 * at->w + at->begins.first;
+            return reached < end ? reached : end;
+        }
+    }
+    store_relaxed(&at->out[at->w], word | (free & ~(uint64_t)0 >> (64 * (at->w + 1) - end)));
+    return end;
+}
+
+/* What would begin in the unit's tail is never reached, since lower blocks are taken first and there are `count` of them. */
 static void claim_many(struct slab *slab, void **end, unsigned count) {
     char *base = slab_base(slab);
     unsigned class_index = slab_class(slab);
-    unsigned size = size_classes[class_index].size;
-    unsigned granules = size >> GRANULE_SHIFT;
-    unsigned step = size_classes[class_index].step;
-    uint64_t pattern = class_pattern[class_index];
-    unsigned w = slab->hint;
-    unsigned offset = w << WORD_SHIFT;
-    unsigned first = (block_index((uint64_t)(offset + size - 1) * class_reciprocal[class_index]) * size - offset) >> GRANULE_SHIFT;
-    unsigned in_word = block_index((uint64_t)((1 << WORD_SHIFT) - BLOCK_ALIGN) * class_reciprocal[class_index]) + 1; /* at most */
+    size_t size = size_classes[class_index].size;
     void *const *stop = end - count;
-    size_t last = 0;
+    struct claiming at = {.out = slab->out, .begins = begins_in_word(class_index, slab->hint), .w = slab->hint};
+    unsigned fresh;
     for (;;) {
-        uint64_t word = load_relaxed(&slab->out[w]);
-        uint64_t free = pattern << first & ~word;
-        uint64_t left = free;
-        char *word_base = base + ((size_t)w << WORD_SHIFT);
-        FORGET(word_base); /* or its two parts would be added for each block */
-        if (word == 0 && end - stop >= (ptrdiff_t)in_word) {
-            char *block = word_base + ((size_t)first << GRANULE_SHIFT);
+        uint64_t word = load_relaxed(&at.out[at.w]);
+        uint64_t begins = begins_here(&at.begins);
+        uint64_t free = begins & ~word;
+        if (free) {
+            unsigned start = lowest_bit(free);
+            bool all = free == begins >> start << start;
+            if (all && (word == 0 || start + (ROW_LEAST - 1) * at.begins.granules < 64)) {
+                char *block = base + (((size_t)at.w << WORD_SHIFT) + ((size_t)start << GRANULE_SHIFT));
+                fresh = claim_row(&at, start, free, (unsigned)(end - stop));
+                end = row_emit(end, block, base + ((size_t)fresh << GRANULE_SHIFT), size);
+                if (end == stop) {
+                    break;
+                }
+                continue;
+            }
+            char *word_base = base + ((size_t)at.w << WORD_SHIFT);
+            FORGET(word_base); /* or its two parts would be added for each block */
+            uint64_t left = free;
+            size_t last;
             do {
-                *--end = block;
-                block += size;
-            } while (block < word_base + (1 << WORD_SHIFT));
-            last = (size_t)(block - size - word_base) >> GRANULE_SHIFT;
-            left = 0;
+                last = lowest_bit(left);
+                left &= left - 1;
+                *--end = word_base + (last << GRANULE_SHIFT);
+            } while (left && end != stop);
+            store_relaxed(&at.out[at.w], word | (free & ~left));
+            if (end == stop) {
+                fresh = 64 * at.w + (unsigned)last + at.begins.granules;
+                break;
+            }
         }
-        while (left && end != stop) {
-            last = lowest_bit(left);
-            left &= left - 1;
-            *--end = word_base + (last << GRANULE_SHIFT);
-        }
-        store_relaxed(&slab->out[w], word | (free & ~left));
-        if (end == stop) {
-            break;
-        }
-        w++;
-        first = first < step ? first + granules - step : first - step;
+        at.w++;
+        begins_in_next(&at.begins);
     }
-    slab->hint = (uint8_t)w;
-    note_fresh(slab, 64 * w + (unsigned)last + granules);
+    slab->hint = (uint8_t)at.w;
+    note_fresh(slab, fresh);
 }
 
 unsigned slab_claim(struct slab *slab, void **end, unsigned want) {
@@ -320,6 +351,62 @@ unsigned slab_claim(struct slab *slab, void **end, unsigned want) {
     }
     slab_check(slab);
     return claimed;
+}
+
+/* All blocks from `low` to `high`: *bad_end moves on with every block whose bit is clear already. */
+ALWAYS_INLINE void put_from_to(struct slab *slab, unsigned class_index, uintptr_t low, uintptr_t high, void ***bad_end) {
+    unsigned w = (unsigned)(low >> WORD_SHIFT) % UNIT_WORDS;
+    unsigned last = (unsigned)(high >> WORD_SHIFT) % UNIT_WORDS;
+    slab->hint = (uint8_t)(w < slab->hint ? w : slab->hint);
+    bitmap_word *out = slab->out;
+    struct begins begins = begins_in_word(class_index, w);
+    uint64_t row = begins_here(&begins) & ~(uint64_t)0 << (low >> GRANULE_SHIFT) % 64;
+    for (;; w++) {
+        if (w == last) {
+            row &= ~(uint64_t)0 >> (63 - (high >> GRANULE_SHIFT) % 64);
+        }
+        uint64_t word = load_relaxed(&out[w]);
+        for (uint64_t missing = row & ~word; UNLIKELY(missing != 0); missing &= missing - 1) {
+            *(*bad_end)++ =
+                (void *)(align_down(low, UNIT_SIZE) + ((size_t)w << WORD_SHIFT) + ((size_t)lowest_bit(missing) << GRANULE_SHIFT));
+        }
+        store_relaxed(&out[w], word & ~row);
+        if (w == last) {
+            return;
+        }
+        begins_in_next(&begins);
+        row = begins_here(&begins);
+    }
+}
+
+/* The blocks at the start of the array that lie in a row. Returns where others begin: `next` itself when there is no row. */
+static NOINLINE void **put_row(struct slab *slab, void **next, void *const *end, void ***bad_end) {
+    unsigned class_index = slab_class(slab);
+    size_t size = size_classes[class_index].size;
+    bool up = (uintptr_t)next[1] > (uintptr_t)next[0];
+    void **row_end = row_end_in(next, end, up ? size : -size);
+    if (row_end - next < ROW_LEAST) {
+        return next;
+    }
+    while (UNLIKELY(((uintptr_t)row_end[-1] ^ (uintptr_t)next[0]) >> UNIT_SHIFT)) {
+        row_end--; /* the first of another slab */
+    }
+    uintptr_t low = (uintptr_t)(up ? next[0] : row_end[-1]);
+    uintptr_t high = (uintptr_t)(up ? row_end[-1] : next[0]);
+    if (UNLIKELY(!block_begins(block_scaled(low, class_index), class_index))) {
+        return next;
+    }
+    put_from_to(slab, class_index, low, high, bad_end);
+    return row_end;
+}
+
+/* Not so if the first two blocks do not follow each other, upwards or downwards, or the two behind them do not do it likewise. */
+ALWAYS_INLINE bool may_be_row(void *const *next, void *const *end, size_t size) {
+    if (end - next < ROW_LEAST) {
+        return false;
+    }
+    size_t by = (uintptr_t)next[1] - (uintptr_t)next[0];
+    return (by == size || by == -size) && (uintptr_t)next[ROW_LEAST - 1] - (uintptr_t)next[ROW_LEAST - 2] == by;
 }
 
 /* The bits of the blocks at the start of the array that lie in one word are gathered before it is written: neighbours are often freed
@@ -381,15 +468,28 @@ unsigned slab_put(struct slab *slab, void **blocks, unsigned count, void **bad, 
     void *const *end = blocks + count;
     void **bad_end = bad + *bad_count;
     uintptr_t unit = (uintptr_t)*next >> UNIT_SHIFT;
+    uintptr_t look = (uintptr_t)next;
+    size_t size = class_of(slab)->size;
     unsigned lowest = slab->hint;
     do {
+        if ((uintptr_t)next >= look) {
+            look = (uintptr_t)next + LOOK_AFTER * sizeof *next;
+            if (may_be_row(next, end, size)) {
+                void **others = put_row(slab, next, end, &bad_end);
+                if (LIKELY(others != next)) {
+                    next = others;
+                    look = (uintptr_t)next;
+                    continue;
+                }
+            }
+        }
         unsigned w = (unsigned)((uintptr_t)*next >> WORD_SHIFT) % UNIT_WORDS;
         lowest = w < lowest ? w : lowest;
         next = put_in_word(&slab->out[w], next, end, &bad_end);
     } while (next != end && (uintptr_t)*next >> UNIT_SHIFT == unit);
+    slab->hint = (uint8_t)(lowest < slab->hint ? lowest : slab->hint); /* rows have moved it themselves */
     unsigned done = (unsigned)(next - blocks);
     unsigned bad_now = (unsigned)(bad_end - bad);
-    slab->hint = (uint8_t)lowest;
     slab->free = (uint16_t)(slab->free + done - (bad_now - *bad_count));
     *bad_count = bad_now;
     return done;

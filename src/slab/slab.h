@@ -61,10 +61,11 @@ struct slab *slab_create(unsigned class_index, unsigned shard);
 /* The slab, wholly free and on no list, gives its unit back to its chunk. */
 void slab_destroy(struct slab *slab);
 
-/* The slab that holds the address, if its class byte is not 0. Lock-free; valid as long as the caller owns a block of it. */
+/* The slab that holds the address, if its class byte is not 0; NULL when it was not 0 once and the chunk is gone. Lock-free; valid as long
+ * as the caller owns a block of it. */
 ALWAYS_INLINE struct slab *slab_of(uintptr_t address) {
-    struct chunk *chunk = page_map_chunk(address);
-    return chunk ? (struct slab *)(void *)chunk->unit_info[(address >> UNIT_SHIFT) & (CHUNK_UNITS - 1)] : NULL;
+    struct chunk *chunk = region_chunk(page_map_turned_region(address >> GRANULE_SHIFT), address);
+    return LIKELY(chunk != NULL) ? chunk_unit_info(chunk, address) : NULL;
 }
 char *slab_base(const struct slab *slab);
 
@@ -83,13 +84,12 @@ ALWAYS_INLINE bool slab_put_one(struct slab *slab, uintptr_t address) {
     if (slab->blocks <= UNIT_SIZE / FEW_BLOCKS_SIZE) {
         return slab_put_few(slab, address);
     }
-    unsigned w = (unsigned)(address >> WORD_SHIFT) % UNIT_WORDS;
-    uint64_t bit = (uint64_t)1 << (address >> GRANULE_SHIFT) % 64;
+    size_t w = (address >> WORD_SHIFT) % UNIT_WORDS;
     uint64_t word = load_relaxed(&slab->out[w]);
-    if (UNLIKELY(!(word & bit))) {
+    if (UNLIKELY(!take_bit(&word, address >> GRANULE_SHIFT))) {
         return false;
     }
-    store_relaxed(&slab->out[w], word & ~bit);
+    store_relaxed(&slab->out[w], word);
     slab->hint = (uint8_t)(w < slab->hint ? w : slab->hint);
     slab->free++;
     return true;

@@ -75,6 +75,32 @@ static void every_block_once_from_below(void **state) {
     assert_int_equal(counter(&page_counters.used_bytes), 0);
 }
 
+/* Puts back blocks that lie one after the other, upwards or downwards, whichever of them are free already. Returns how many were not. */
+static unsigned put_in_a_row(struct slab *slab, bool *is_free, unsigned from, unsigned count, bool up) {
+    void *blocks[200];
+    size_t size = size_classes[slab_class(slab)].size;
+    unsigned out = 0;
+    for (unsigned i = 0; i < count; i++) {
+        blocks[up ? i : count - 1 - i] = slab_base(slab) + (from + i) * size;
+        out += !is_free[from + i];
+    }
+    unsigned bad_count = 0;
+    assert_int_equal(slab_put(slab, blocks, count, blocks, &bad_count), count);
+    assert_int_equal(bad_count, count - out);
+    for (unsigned i = 0; i < bad_count; i++) {
+        unsigned index = index_in(slab, blocks[i], slab_class(slab));
+        assert_true(index >= from && index < from + count && is_free[index]);
+        is_free[index] = false; /* until all are: each is named once */
+    }
+    for (unsigned i = 0; i < bad_count; i++) {
+        is_free[index_in(slab, blocks[i], slab_class(slab))] = true;
+    }
+    for (unsigned i = from; i < from + count; i++) {
+        is_free[i] = true;
+    }
+    return out;
+}
+
 static void follows_a_model(unsigned class_index) {
     static bool is_free[4096];
     unsigned blocks = size_classes[class_index].blocks;
@@ -97,6 +123,10 @@ static void follows_a_model(unsigned class_index) {
                 is_free[lowest] = false;
             }
             free -= got;
+        } else if (unit_random(&seed) % 2) {
+            unsigned from = (unsigned)(unit_random(&seed) % blocks);
+            unsigned count = 1 + (unsigned)(unit_random(&seed) % 200);
+            free += put_in_a_row(slab, is_free, from, count < blocks - from ? count : blocks - from, unit_random(&seed) % 2);
         } else {
             for (int n = 0; n < 40; n++) {
                 unsigned index = (unsigned)(unit_random(&seed) % blocks);
@@ -200,6 +230,65 @@ static void puts_back_what_lies_in_its_unit(void **state) {
     assert_ptr_equal(again[0], mine[0]);
     assert_ptr_equal(again[1], mine[2]);
     assert_ptr_equal(again[2], mine[7]);
+}
+
+/* A row of blocks ends with its slab, though the blocks of the next one may go on where it ends. */
+static void rows_end_with_their_slab(void **state) {
+    (void)state;
+    enum { CLASS = 4, SIZE = 64, EACH = 5 };
+    struct slab *slabs[2] = {slab_create(CLASS, 0), slab_create(CLASS, 0)};
+    unsigned low = slab_base(slabs[0]) > slab_base(slabs[1]);
+    void *all[2][UNIT_SIZE / SIZE];
+    for (unsigned s = 0; s < 2; s++) {
+        assert_int_equal(claim(slabs[s], all[s], UNIT_SIZE / SIZE), UNIT_SIZE / SIZE);
+    }
+    char *border = slab_base(slabs[!low]);
+    assert_ptr_equal(slab_base(slabs[low]) + UNIT_SIZE, border);
+    for (int up = 0; up < 2; up++) {
+        void *blocks[2 * EACH];
+        for (int i = 0; i < 2 * EACH; i++) {
+            blocks[up ? i : 2 * EACH - 1 - i] = border + (i - EACH) * SIZE;
+        }
+        unsigned bad_count = 0;
+        unsigned first = up ? low : !low;
+        assert_int_equal(slab_put(slabs[first], blocks, COUNT(blocks), blocks, &bad_count), EACH);
+        assert_int_equal(slab_put(slabs[!first], blocks + EACH, EACH, blocks, &bad_count), EACH);
+        assert_int_equal(bad_count, 0);
+        for (unsigned s = 0; s < 2; s++) {
+            assert_int_equal(slabs[s]->free, EACH);
+            slab_check(slabs[s]);
+            assert_int_equal(claim(slabs[s], all[s], EACH + 1), EACH);
+        }
+    }
+}
+
+/* Addresses that lie as far from each other as blocks do, but at which none begins, or none any more. */
+static void rows_of_what_is_no_block_are_bad(void **state) {
+    (void)state;
+    struct slab *slab = slab_create(5, 0);
+    unsigned count = size_classes[5].blocks;
+    void *out[4096];
+    assert_int_equal(claim(slab, out, count), count);
+    for (int up = 0; up < 2; up++) {
+        void *blocks[8];
+        for (int i = 0; i < 8; i++) {
+            blocks[up ? i : 7 - i] = (char *)out[20 + i] + BLOCK_ALIGN;
+        }
+        unsigned bad_count = 0;
+        assert_int_equal(slab_put(slab, blocks, 8, blocks, &bad_count), 8);
+        assert_int_equal(bad_count, 8);
+        for (int i = 0; i < 8; i++) { /* the last is the tail's */
+            blocks[up ? i : 7 - i] = slab_base(slab) + (count - 7 + (unsigned)i) * 80;
+        }
+        bad_count = 0;
+        assert_int_equal(slab_put(slab, blocks, 8, blocks, &bad_count), 8);
+        assert_int_equal(bad_count, 1);
+        assert_ptr_equal(blocks[0], slab_base(slab) + count * 80);
+        assert_int_equal(slab->free, 7);
+        slab_check(slab);
+        assert_int_equal(claim(slab, out, 8), 7);
+        assert_int_equal(claim(slab, out, 1), 0);
+    }
 }
 
 /* The front marks a block that a program has. */
@@ -371,6 +460,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(follow_models),
     cmocka_unit_test(leaves_nothing_behind),
     cmocka_unit_test(puts_back_what_lies_in_its_unit),
+    cmocka_unit_test(rows_end_with_their_slab),
+    cmocka_unit_test(rows_of_what_is_no_block_are_bad),
     cmocka_unit_test(a_marked_block_that_is_in_use_is_not_taken_back),
     cmocka_unit_test(marked_classes_have_a_word_for_each_block),
     cmocka_unit_test(only_blocks_handed_out_count_as_dirty),
