@@ -25,7 +25,7 @@ enum option_id {
 
 enum { OPTION_PATH_MAX = 512, MISUSE_ABORT = 0, MISUSE_WARN = 1, LIMIT_NULL = 0, LIMIT_ABORT = 1 };
 
-extern _Atomic(size_t) option_values[OPTION_COUNT];
+extern _Atomic(size_t) option_values[OPTION_COUNT] HIDDEN;
 
 /* Relaxed: an option is a single word and nothing else is published through it. */
 ALWAYS_INLINE size_t option_get(enum option_id id) {

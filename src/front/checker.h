@@ -14,7 +14,7 @@ enum { CHECKER_ZONE = 16 };
 enum checker_kind { CHECKER_NONE, CHECKER_ASAN, CHECKER_MEMCHECK };
 
 /* Relaxed: set once at start. */
-extern _Atomic(unsigned) checker_kind;
+extern _Atomic(unsigned) checker_kind HIDDEN;
 ALWAYS_INLINE bool checker_present(void) {
     return load_relaxed(&checker_kind) != CHECKER_NONE;
 }

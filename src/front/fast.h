@@ -152,7 +152,11 @@ ALWAYS_INLINE void fast_free(void *block, const char *call) {
     size_t class_index = region_class(region, address);
     uint32_t top = load_relaxed(&heap->top[class_index]);
     if (UNLIKELY(__builtin_add_overflow(top, (uint32_t)TOP_STEP, &top))) {
-        slow_free(block, call);
+        if (class_index) {
+            slow_free(block, call);
+        } else {
+            slow_free_large(block, call);
+        }
         return;
     }
     void **slot = top_slot(heap, top);

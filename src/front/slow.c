@@ -75,19 +75,37 @@ static void *take_large(size_t size, size_t align, size_t copied, bool *zeroed) 
     return copied ? large_take_growing(size, copied, zeroed) : large_take(size, align, zeroed);
 }
 
-static void *take_large_or_reclaim(size_t size, size_t align, size_t copied, bool *zeroed) {
-    if (size > (size_t)PTRDIFF_MAX) {
-        return front_no_memory();
-    }
-    struct heap *heap = heap_of_thread();
-    void *block = take_large(size, align, copied, zeroed);
-    for (struct relief done = {0}; UNLIKELY(block == NULL); block = take_large(size, align, copied, zeroed)) {
+static COLD void *reclaim_large(size_t size, size_t align, size_t copied, bool *zeroed) {
+    struct relief done = {0};
+    void *block = NULL;
+    while (block == NULL) {
         if (!relief(&done, size)) {
             return front_no_memory();
         }
+        block = take_large(size, align, copied, zeroed);
     }
-    if (UNLIKELY(heap && heap->watched)) {
+    return block;
+}
+
+/* The thread has no heap yet, or one that is watched. */
+static NOINLINE void count_large(void) {
+    struct heap *heap = heap_of_thread();
+    if (heap && heap->watched) {
         count_allocation(heap);
+    }
+}
+
+ALWAYS_INLINE void *take_large_or_reclaim(size_t size, size_t align, size_t copied, bool *zeroed) {
+    if (UNLIKELY(size > (size_t)PTRDIFF_MAX)) {
+        return front_no_memory();
+    }
+    void *block = take_large(size, align, copied, zeroed);
+    if (UNLIKELY(block == NULL) && (block = reclaim_large(size, align, copied, zeroed)) == NULL) {
+        return NULL;
+    }
+    const struct heap *heap = thread_heap;
+    if (UNLIKELY(heap == &no_heap) || UNLIKELY(heap->watched)) {
+        count_large();
     }
     return block;
 }
@@ -184,14 +202,28 @@ void *front_hardened(size_t size, size_t align) {
     return block;
 }
 
-void *slow_malloc(size_t size) {
-    bool zeroed = false;
-    bool special = UNLIKELY(load_relaxed(&front_special));
-    void *block = special ? front_take_special(size, BLOCK_ALIGN, &zeroed) : take(size, &zeroed);
-    if (block) {
+static void *perturbed(void *block, size_t size) {
+    if (LIKELY(block != NULL)) {
         front_perturb_new(block, size);
     }
     return block;
+}
+
+static COLD void *malloc_special(size_t size) {
+    bool zeroed = false;
+    return perturbed(front_take_special(size, BLOCK_ALIGN, &zeroed), size);
+}
+
+static NOINLINE void *malloc_large(size_t size) {
+    bool zeroed = false;
+    return perturbed(take_large_or_reclaim(size, BLOCK_ALIGN, 0, &zeroed), size);
+}
+
+void *slow_malloc(size_t size) {
+    if (UNLIKELY(load_relaxed(&front_special))) {
+        return malloc_special(size);
+    }
+    return size > SMALL_MAX ? malloc_large(size) : perturbed(front_take_class(size_class_of(size)), size);
 }
 
 /* A new block of a slab is clear where free ones are, unless somebody wants it otherwise. */
@@ -324,40 +356,54 @@ static bool give_guarded(uintptr_t address, const char *call) {
     return verdict != GUARDED_NOT_LIVE;
 }
 
-void slow_free(void *block, const char *call) {
+static COLD void tell_checker_of_large(void *block) {
+    size_t size = front_usable_size_or_0(block);
+    if (size) {
+        checker_freed(block, size, false);
+    }
+}
+
+void slow_free_large(void *block, const char *call) {
     if (block == NULL) {
         return;
     }
-    bool bad;
-    unsigned class_index = checked_class((uintptr_t)block, &bad);
-    if (UNLIKELY(bad)) {
-        misuse_examine(call, (uintptr_t)block);
-        return;
-    }
     if (UNLIKELY(checker_present())) {
-        size_t size = front_usable_size_or_0(block);
-        if (size) {
-            checker_freed(block, size, class_index != 0);
-        }
+        tell_checker_of_large(block);
     }
-    if (size_class_is_marked(class_index) && UNLIKELY(!region_unmark(page_map_region((uintptr_t)block), (uintptr_t)block))) {
-        misuse_examine(call, (uintptr_t)block);
-        return;
-    }
-    if (class_index) {
-        free_in_slab(block, class_index, call);
-        return;
-    }
-    bool given = guarded_holds((uintptr_t)block) ? give_guarded((uintptr_t)block, call)
-                 : hardened                      ? large_give_later((uintptr_t)block)
-                                                 : large_give((uintptr_t)block);
-    if (!given) {
+    bool given = UNLIKELY(guarded_holds((uintptr_t)block)) ? give_guarded((uintptr_t)block, call)
+                 : hardened                                ? large_give_later((uintptr_t)block)
+                                                           : large_give((uintptr_t)block);
+    if (UNLIKELY(!given)) {
         misuse_examine(call, (uintptr_t)block);
         return;
     }
     if (UNLIKELY(thread_heap->watched)) {
         count_free(thread_heap);
     }
+}
+
+void slow_free(void *block, const char *call) {
+    bool bad;
+    unsigned class_index = checked_class((uintptr_t)block, &bad);
+    if (UNLIKELY(bad)) {
+        misuse_examine(call, (uintptr_t)block);
+        return;
+    }
+    if (UNLIKELY(class_index == 0)) {
+        slow_free_large(block, call);
+        return;
+    }
+    if (UNLIKELY(checker_present())) {
+        size_t size = front_usable_size_or_0(block);
+        if (size) {
+            checker_freed(block, size, true);
+        }
+    }
+    if (size_class_is_marked(class_index) && UNLIKELY(!region_unmark(page_map_region((uintptr_t)block), (uintptr_t)block))) {
+        misuse_examine(call, (uintptr_t)block);
+        return;
+    }
+    free_in_slab(block, class_index, call);
 }
 
 static NOINLINE void free_retired(void *block, unsigned class_index, const char *call) {

@@ -10,6 +10,8 @@
 
 void *slow_malloc(size_t size);
 void slow_free(void *block, const char *call);
+/* The same for one that lies in no slab: NULL, a large, direct or guarded block, or none of ours. */
+void slow_free_large(void *block, const char *call);
 void *front_calloc(size_t count, size_t size);
 
 /* Usable bytes of a block; 0 for NULL. Anything that is not a block is reported under the name `call`, and 0 returned. */
@@ -33,7 +35,7 @@ void *front_take_aligned(size_t size, size_t align, bool *zeroed);
 
 /* Set at start when blocks are sampled for guarding, or a memory checker is to be told of them: allocations are then made by
  * front_take_special wherever they take a slow path. */
-extern _Atomic(bool) front_special;
+extern _Atomic(bool) front_special HIDDEN;
 void *front_take_special(size_t size, size_t align, bool *zeroed);
 
 /* errno = ENOMEM; returns NULL. */

@@ -51,7 +51,7 @@ enum { GUARDED_RECORDS = 2 * GUARDED_SPACE, GUARDED_POOL = GUARDED_RECORDS + GUA
 _Static_assert(sizeof(struct guarded_slot) * GUARDED_SLOTS <= GUARDED_RECORDS, "the records fit before the first gap");
 
 /* Where the pool begins; before there is one, an address no pointer of a program has. Relaxed: set before any block is handed out. */
-extern _Atomic(uintptr_t) guarded_base;
+extern _Atomic(uintptr_t) guarded_base HIDDEN;
 
 ALWAYS_INLINE bool guarded_holds(uintptr_t address) {
     return address - load_relaxed(&guarded_base) < GUARDED_POOL;

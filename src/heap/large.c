@@ -45,30 +45,25 @@ static void *take_direct(size_t size, size_t align, bool *zeroed) {
     return with_fence(direct_take(with_room_for_fence(size), align, zeroed));
 }
 
-static void *take_span(size_t size, size_t align, bool *zeroed) {
-    if (HARDENED_BY(HARDENED_FENCES)) {
-        return with_fence(span_take(size + fence_behind(size), align, zeroed));
-    }
-    size_t better = align <= platform_page_size() ? sparse_size(size) : size;
-    if (UNLIKELY(better > size) && limit_admits(better)) {
-        bool zeros = *zeroed;
-        void *block = span_take(better, align, zeroed);
-        if (block) {
-            return block;
-        }
-        *zeroed = zeros;
-    }
-    return span_take(size, align, zeroed);
+/* The limit is asked for the very size that its caller looks at it for, or they might never agree. */
+static void *take_span(size_t size, size_t whole_pages, size_t align, bool *zeroed) {
+    return LIKELY(limit_lets_grow(size)) ? with_fence(span_take(whole_pages + fence_behind(whole_pages), align, zeroed)) : NULL;
+}
+
+/* `better` is longer than the size in pages. */
+static NOINLINE void *take_better_span(size_t size, size_t better, bool *zeroed) {
+    void *block = limit_admits(better) ? span_take(better, BLOCK_ALIGN, zeroed) : NULL;
+    return LIKELY(block != NULL) ? block : take_span(size, in_pages(size), BLOCK_ALIGN, zeroed);
 }
 
 void *large_take(size_t size, size_t align, bool *zeroed) {
-    if (UNLIKELY(!limit_lets_grow(size))) {
-        return NULL;
+    if (UNLIKELY(size > option_get(OPTION_large_max)) || UNLIKELY(align > LARGE_ALIGN_MAX)) {
+        return LIKELY(limit_lets_grow(size)) ? take_direct(size, align, zeroed) : NULL;
     }
-    if (size <= option_get(OPTION_large_max) && align <= LARGE_ALIGN_MAX) {
-        return take_span(in_pages(size), align, zeroed);
-    }
-    return take_direct(size, align, zeroed);
+    size_t page = platform_page_size();
+    size_t least = align_up(size, page);
+    size_t better = HARDENED_BY(HARDENED_FENCES) || align > page ? least : sparse_size(least);
+    return LIKELY(better == least) ? take_span(size, least, align, zeroed) : take_better_span(size, better, zeroed);
 }
 
 void *large_take_growing(size_t size, size_t copied, bool *zeroed) {
@@ -98,7 +93,7 @@ size_t large_size(uintptr_t address) {
 }
 
 bool large_give(uintptr_t address) {
-    if (page_map_chunk(address) || (!span_give(address) && !direct_give(address, purge_budget()))) {
+    if (UNLIKELY(!span_give(address)) && !direct_give(address, purge_budget())) {
         return false;
     }
     purge_if_over_budget();

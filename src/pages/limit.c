@@ -21,8 +21,7 @@ enum { NEAR_SHIFT = 4, MARGIN_SHIFT = 6 };
 _Atomic(size_t) limit_ceiling = FIRST_LOOK;
 __thread bool limit_stopped __attribute__((tls_model("initial-exec")));
 
-/* Relaxed: a hint for the budget of dirty pages. SIZE_MAX: no limit is known. */
-static _Atomic(size_t) full_at = SIZE_MAX;
+_Atomic(size_t) limit_full_at = SIZE_MAX;
 static _Atomic(size_t) reserve; /* a sixteenth of that limit */
 
 /*
@@ -62,11 +61,8 @@ void limit_refused(void) {
     }
 }
 
-size_t limit_budget(size_t budget) {
-    size_t full = load_relaxed(&full_at);
-    if (LIKELY(full == SIZE_MAX)) {
-        return budget;
-    }
+size_t limit_budget_near(size_t budget) {
+    size_t full = load_relaxed(&limit_full_at);
     follow_down();
     size_t taken = page_live_bytes() + load_relaxed(&page_counters.meta_bytes) + load_relaxed(&reserve);
     size_t room = full > taken ? full - taken : 0;
@@ -74,7 +70,7 @@ size_t limit_budget(size_t budget) {
 }
 
 bool limit_lets_soil(size_t bytes) {
-    return load_relaxed(&full_at) == SIZE_MAX || (limit_budget(bytes) >= bytes && load_relaxed(&last_step) >= bytes);
+    return load_relaxed(&limit_full_at) == SIZE_MAX || (limit_budget(bytes) >= bytes && load_relaxed(&last_step) >= bytes);
 }
 
 /* What is known about the nearest limit while looking. */
@@ -120,7 +116,7 @@ static void set_thresholds(size_t ceiling, size_t step, const struct nearest *ne
     store_relaxed(&last_step, step);
     size_t safe = container->room == SIZE_MAX ? SIZE_MAX : less(sum(footprint, container->room), container->untouched);
     store_relaxed(&safe_ceiling, mostly_own(container) ? safe : 0);
-    store_relaxed(&full_at, sum(footprint, nearest->room));
+    store_relaxed(&limit_full_at, sum(footprint, nearest->room));
     store_relaxed(&reserve, nearest->limit >> NEAR_SHIFT);
 }
 

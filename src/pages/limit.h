@@ -30,7 +30,10 @@ struct limit_reached {
     char where[GROUP_PATH_MAX];
 };
 
-extern _Atomic(size_t) limit_ceiling;
+extern _Atomic(size_t) limit_ceiling HIDDEN;
+
+/* Relaxed: a hint for the budget of dirty pages. SIZE_MAX: no limit is known. */
+extern _Atomic(size_t) limit_full_at HIDDEN;
 
 /* Bytes that blocks, free dirty pages and metadata may be backed by. */
 ALWAYS_INLINE size_t limit_footprint(void) {
@@ -76,7 +79,10 @@ void limit_suspect(void);
 void limit_refused(void);
 
 /* The part of a budget for dirty pages that the nearest limit leaves room for: 0 near it. */
-size_t limit_budget(size_t budget);
+size_t limit_budget_near(size_t budget);
+ALWAYS_INLINE size_t limit_budget(size_t budget) {
+    return LIKELY(load_relaxed(&limit_full_at) == SIZE_MAX) ? budget : limit_budget_near(budget);
+}
 
 /* True when so much may become resident at a touch, without anybody asking: none of a limit's reserve, nor more than the heap may grow
  * before the next look, since who shares a container does not know what the others took meanwhile. */

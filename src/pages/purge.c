@@ -74,8 +74,9 @@ size_t purge_budget(void) {
     size_t share = live >> option_get(OPTION_dirty_shift);
     size_t least = option_get(OPTION_dirty_min);
     size_t swung = load_relaxed(&swing);
-    size_t most = swing_limit();
-    swung = swung < most ? swung : most;
+    if (swung > option_get(OPTION_swing_max)) { /* that much it may be in any case */
+        swung = smaller(swung, swing_limit());
+    }
     least = least > swung ? least : swung;
     return limit_budget(share > least ? share : least);
 }
@@ -243,11 +244,7 @@ static size_t dirty_for(size_t backed) {
     return limit_budget(chunks + (backed - chunks) * SPARSE_SHARE);
 }
 
-void purge_if_over_budget(void) {
-    size_t dirty = page_dirty_bytes();
-    if (LIKELY(dirty <= limit_budget(option_get(OPTION_dirty_min)))) {
-        return;
-    }
+void purge_over_least(size_t dirty) {
     size_t budget = purge_budget_now();
     if (dirty > dirty_for(budget) && dirty >= load_relaxed(&ask_again_at)) {
         /* Half, unless much of what goes back comes again. */

@@ -6,6 +6,9 @@
 #define COLLAM_PAGES_PURGE_H
 
 #include "base/compiler.h"
+#include "config/options.h"
+#include "pages/counters.h"
+#include "pages/limit.h"
 
 /*
  * Bytes that may stay free and dirty now: the largest of dirty_min, live >> dirty_shift, and the swing.
@@ -26,7 +29,13 @@ size_t purge_budget_of_slabs(void);
 void purge_note_slab_gave(size_t bytes);
 void purge_note_slab_took(size_t bytes);
 /* Purges down to half the budget if the budget is exceeded. Cheap when it is not. Called after memory was given back. */
-void purge_if_over_budget(void);
+void purge_over_least(size_t dirty); /* so much, which is more than the least budget */
+ALWAYS_INLINE void purge_if_over_budget(void) {
+    size_t dirty = page_dirty_bytes();
+    if (UNLIKELY(dirty > limit_budget(option_get(OPTION_dirty_min)))) {
+        purge_over_least(dirty);
+    }
+}
 /* So many bytes of blocks were taken from slabs or put back: gives back what the heap has ceased to grow into (growth.h). */
 void purge_after_exchange(size_t bytes);
 /* Purges until at most `keep` bytes are dirty, or as much has gone back as was dirty at first, which others may have soiled again; with 0,

@@ -35,28 +35,39 @@ enum {
 struct lock span_lock;
 bool span_windows_made;
 bool span_purge_refused;
-static struct span *cached[CACHE]; /* oldest first */
+static struct cached {
+    struct span *span;
+    size_t size;     /* of the span; here, so that a search looks at no other line */
+} cached[1 + CACHE]; /* oldest first, behind one that has no size and so serves nobody */
 static unsigned cached_count;
 
 /* --- taking ------------------------------------------------------------------------------------------------------------------ */
 
-static void uncache(unsigned index) {
-    struct span *span = cached[index];
-    cached_count--;
-    for (unsigned i = index; i < cached_count; i++) {
+/* place: 1 for the oldest. */
+ALWAYS_INLINE struct span *uncache(unsigned place) {
+    struct cached found = cached[place];
+    for (unsigned i = place; i < cached_count; i++) {
         cached[i] = cached[i + 1];
     }
-    span_count(&page_counters.large_dirty_bytes, -span->size);
+    cached_count--;
+    span_count(&page_counters.large_dirty_bytes, -found.size);
+    return found.span;
+}
+
+/* A span that was cached joins the dirty ones. While blocks of one size come and go there is nothing to be learnt from them. */
+static void enter_dirty(struct span *span) {
+    if (!HARDENED_BY(HARDENED_FENCES)) {
+        sparse_note_given(span->start, span->size, span->soiled_from == span->soiled_to);
+    }
+    span_remove_from_table(span);
+    span->state = DIRTY;
+    span_enter_free(span);
 }
 
 bool span_empty_cache(void) {
     bool any = cached_count != 0;
     while (cached_count) {
-        struct span *span = cached[cached_count - 1];
-        uncache(cached_count - 1);
-        span_remove_from_table(span);
-        span->state = DIRTY;
-        span_enter_free(span);
+        enter_dirty(uncache(cached_count));
     }
     return any;
 }
@@ -71,21 +82,30 @@ static bool is_little(size_t beyond, size_t size) {
     return beyond <= (HARDENED_BY(HARDENED_FENCES) ? 0 : size >> SPARE_SHIFT);
 }
 
-/* The newest of exactly the size, or else the newest of all if it is little longer, as one is that was used for this size before. */
-static struct span *take_cached(size_t size, size_t align) {
-    for (unsigned i = cached_count; i-- > 0;) {
-        struct span *span = cached[i];
-        if (span->size == size && (span->start & (align - 1)) == 0) {
-            uncache(i);
-            return span;
+static bool serves(const struct cached *place, size_t size, size_t align) {
+    return place->size == size && (place->span->start & (align - 1)) == 0;
+}
+
+static NOINLINE struct span *take_cached_before(unsigned newest, size_t size, size_t align) {
+    for (unsigned place = newest; --place != 0;) {
+        if (serves(&cached[place], size, align)) {
+            return uncache(place);
         }
     }
-    struct span *newest = cached_count ? cached[cached_count - 1] : NULL;
-    if (newest && newest->size > size && is_little(newest->size - size, size) && (newest->start & (align - 1)) == 0) {
-        uncache(cached_count - 1);
-        return newest;
+    size_t beyond = cached[newest].size - size; /* more than there can be, when that is shorter */
+    if (beyond && is_little(beyond, size) && (cached[newest].span->start & (align - 1)) == 0) {
+        return uncache(newest);
     }
     return NULL;
+}
+
+/* The newest of exactly the size, or else the newest of all if it is little longer, as one is that was used for this size before. */
+ALWAYS_INLINE struct span *take_cached(size_t size, size_t align) {
+    unsigned newest = cached_count;
+    if (LIKELY(serves(&cached[newest], size, align))) {
+        return uncache(newest);
+    }
+    return newest ? take_cached_before(newest, size, align) : NULL;
 }
 
 /* `size` bytes of a free span, at its lower or upper end, become part of the neighbour that touches it there, which is in no bin. */
@@ -325,49 +345,71 @@ static void note_soiled(struct span *span, const struct found *found) {
     span->soiled_to = in_slices(span, found->soiled_to);
 }
 
-void *span_take(size_t size, size_t align, bool *zeroed) {
+/* The span is a block now. */
+ALWAYS_INLINE void becomes_used(struct span *span) {
+    span->state = USED;
+    span_count(&page_counters.large_bytes, span->size);
+    span_count(&page_counters.large_count, 1);
+    turnover_note_taken(span->size);
+}
+
+/* Of a block that begins with windows: touches the last under the lock, or threads that touch it at once would get a huge page each. How
+ * many bytes of the others are to be touched without it. */
+static size_t touch_last_window(const struct span *span) {
+    size_t others = align_down(span->size - 1, HUGE_WINDOW);
+    if (!huge_touch((char *)span->start + others, span->size - others) && others) {
+        platform_huge_pages((void *)span->start, others, false);
+        return 0;
+    }
+    return others;
+}
+
+/* The same from all free spans but the cached ones, or a fresh mapping. *untouched: bytes of windows at its start that are to be touched.
+ */
+static NOINLINE struct span *take_uncached(size_t size, size_t align, bool zeros, size_t *untouched) {
     size_t page = platform_page_size();
     size_t padded = align > page ? size + align - page : size;
-    struct found found = {0};
+    if (!span_have_descriptors()) {
+        return NULL;
+    }
+    struct found found = find_free(padded, zeros);
+    struct span *span = found.span;
+    if (span == NULL) {
+        return NULL;
+    }
+    cut(span, size, align);
+    span_enter_in_table(span);
+    *untouched = found.windows ? touch_last_window(span) : 0;
+    note_soiled(span, &found);
+    if (found.watch && !HARDENED_BY(HARDENED_FENCES)) {
+        filled_watch(span->start, span->size);
+    }
+    becomes_used(span);
+    span_widen_table();
+    if (found.clean) {
+        fetch_add_relaxed(&page_counters.clean_taken_bytes, found.clean < size ? found.clean : size);
+    }
+    return span;
+}
+
+void *span_take(size_t size, size_t align, bool *zeroed) {
+    size_t untouched = 0;
     lock_take(&span_lock, LOCK_SPANS);
     struct span *span = wants_clean(size, *zeroed) ? NULL : take_cached(size, align);
-    if (span) {
-        found = found_whole(span);
-    } else if (span_have_descriptors()) {
-        found = find_free(padded, *zeroed);
-        span = found.span;
-        if (span) {
-            cut(span, size, align);
-            span_enter_in_table(span);
-        }
+    if (LIKELY(span != NULL)) {
+        span->soiled_from = 0;
+        span->soiled_to = (uint16_t)(span->size >> SLICE_SHIFT);
+        becomes_used(span);
+    } else {
+        span = take_uncached(size, align, *zeroed, &untouched);
     }
     void *address = NULL;
-    size_t untouched = 0;
-    if (span) {
-        span->state = USED;
-        if (found.windows) { /* the last under the lock: threads that touch it at once would get a huge page each */
-            untouched = align_down(span->size - 1, HUGE_WINDOW);
-            if (!huge_touch((char *)span->start + untouched, span->size - untouched) && untouched) {
-                platform_huge_pages((void *)span->start, untouched, false);
-                untouched = 0;
-            }
-        }
+    if (LIKELY(span != NULL)) {
         address = (void *)span->start;
-        note_soiled(span, &found);
-        if (found.watch && !HARDENED_BY(HARDENED_FENCES)) {
-            filled_watch(span->start, span->size);
-        }
-        span_count(&page_counters.large_bytes, span->size);
-        span_count(&page_counters.large_count, 1);
-        turnover_note_taken(span->size);
-        span_widen_table();
-        if (found.clean) {
-            fetch_add_relaxed(&page_counters.clean_taken_bytes, found.clean < size ? found.clean : size);
-        }
         *zeroed = span->soiled_from == span->soiled_to;
     }
     lock_give(&span_lock, LOCK_SPANS);
-    if (untouched) {
+    if (UNLIKELY(untouched != 0)) {
         (void)huge_touch(address, untouched);
     }
     return address;
@@ -399,18 +441,11 @@ bool span_give(uintptr_t address) {
     struct span *span = span_find_used(address);
     if (span) {
         filled_leaves(span->start);
-        if (!HARDENED_BY(HARDENED_FENCES)) {
-            sparse_note_given(span->start, span->size, span->soiled_from == span->soiled_to);
-        }
         if (cached_count == CACHE) {
-            struct span *oldest = cached[0];
-            uncache(0);
-            span_remove_from_table(oldest);
-            oldest->state = DIRTY;
-            span_enter_free(oldest);
+            enter_dirty(uncache(1));
         }
         span->state = CACHED;
-        cached[cached_count++] = span;
+        cached[++cached_count] = (struct cached){span, span->size};
         span_count(&page_counters.large_dirty_bytes, span->size);
         span_count(&page_counters.large_bytes, -span->size);
         span_count(&page_counters.large_count, (size_t)-1);

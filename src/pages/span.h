@@ -23,7 +23,7 @@
 #include "base/compiler.h"
 
 /* bytes > 0 and a multiple of the OS page, align a power of two. The span may be longer by an eighth: see span_size. NULL when refused.
- * *zeroed in: it had better read as zeros; out: it does. */
+ * *zeroed in: it had better read as zeros; out: it does, unless it was refused: then it is as it was. */
 void *span_take(size_t bytes, size_t align, bool *zeroed);
 /* Bytes of the used span that starts at the address, 0 when none does. */
 size_t span_size(uintptr_t address);

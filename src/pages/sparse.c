@@ -22,14 +22,8 @@ enum {
 
 enum part { LITTLE, SOME, MUCH };
 
-static size_t given; /* since the last sample */
-static unsigned sure;
-static _Atomic(bool) usually; /* what follows from it; relaxed: who reads it without the lock may be late */
-static uint32_t place;        /* of the next piece, by chance */
-
-bool sparse_usually(void) {
-    return load_relaxed(&usually);
-}
+struct sparse sparse = {.least = AFTER_CLEAN};
+static uint32_t place; /* of the next piece, by chance */
 
 static enum part backed_part(uintptr_t start, size_t size) {
     size_t page = platform_page_size();
@@ -40,7 +34,7 @@ static enum part backed_part(uintptr_t start, size_t size) {
     size_t first = (size_t)((uint64_t)place * (pages - piece + 1) >> 32);
     size_t found = platform_resident((const void *)(start + first * page), piece * page);
     if (found == 0) { /* does the system tell at all? This was written to: */
-        return platform_resident((const void *)align_down((uintptr_t)&given, page), page) ? LITTLE : SOME;
+        return platform_resident((const void *)align_down((uintptr_t)&place, page), page) ? LITTLE : SOME;
     }
     return found <= piece * page / 4 ? LITTLE : found <= piece * page / 2 ? SOME : MUCH;
 }
@@ -50,24 +44,25 @@ static enum part backed_part(uintptr_t start, size_t size) {
  * it, until the program is believed; then its blocks have the sizes, and are cleared in the way, that leave little there, and one sample
  * that is backed for the most part ends the belief.
  */
-void sparse_note_given(uintptr_t start, size_t size, bool was_clean) {
-    given += size;
-    bool believed = load_relaxed(&usually);
-    if (LIKELY(given < (believed ? AFTER_BELIEVED : was_clean ? AFTER_CLEAN : AFTER_ANY))) {
+void sparse_look(uintptr_t start, size_t size, bool was_clean) {
+    bool believed = sparse_usually();
+    if (!believed && !was_clean && sparse.given < AFTER_ANY) {
         return;
     }
-    given = 0;
+    sparse.given = 0;
     enum part part = backed_part(start, size);
     if (part == LITTLE) {
-        sure += sure < SURE;
+        sparse.sure += sparse.sure < SURE;
     } else if (believed ? part == MUCH : was_clean) {
-        sure = 0;
+        sparse.sure = 0;
     }
-    store_relaxed(&usually, sure == SURE);
+    believed = sparse.sure == SURE;
+    sparse.least = believed ? AFTER_BELIEVED : AFTER_CLEAN;
+    store_relaxed(&sparse.usually, believed);
 }
 
-size_t sparse_size(size_t size) {
-    if (LIKELY(!sparse_usually()) || size <= SMALL_MAX) {
+size_t sparse_better_size(size_t size) {
+    if (size <= SMALL_MAX) {
         return size;
     }
     size_t step = ((size_t)1 << highest_bit(size)) >> SIZES_SHIFT;

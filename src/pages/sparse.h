@@ -9,16 +9,37 @@
 #ifndef COLLAM_PAGES_SPARSE_H
 #define COLLAM_PAGES_SPARSE_H
 
+#include "base/atomic.h"
 #include "base/compiler.h"
 
 /* Of free large blocks at least one page in so many is believed to be backed. */
 enum { SPARSE_SHARE = 4 };
 
-/* A block is about to be given back; `was_clean`: none of its pages was backed when it was taken. Span lock. */
-void sparse_note_given(uintptr_t start, size_t size, bool was_clean);
+struct sparse {
+    size_t given; /* bytes since the last sample (span lock) */
+    size_t least; /* of them, before another can be due (span lock) */
+    unsigned sure;
+    _Atomic(bool) usually; /* what follows from it; relaxed: who reads it without the lock may be late */
+};
+
+extern struct sparse sparse HIDDEN;
+
+/* A block was given back, and is not the next to be taken again; `was_clean`: none of its pages was backed when it was taken. Span lock. */
+void sparse_look(uintptr_t start, size_t size, bool was_clean);
+ALWAYS_INLINE void sparse_note_given(uintptr_t start, size_t size, bool was_clean) {
+    sparse.given += size;
+    if (UNLIKELY(sparse.given >= sparse.least)) {
+        sparse_look(start, size, was_clean);
+    }
+}
 /* True when the program hardly touches its blocks, as far as is known. The lock need not be held. */
-bool sparse_usually(void);
+ALWAYS_INLINE bool sparse_usually(void) {
+    return load_relaxed(&sparse.usually);
+}
 /* What a block of so many bytes had better have: the size itself, or more in whole pages. */
-size_t sparse_size(size_t size);
+size_t sparse_better_size(size_t size);
+ALWAYS_INLINE size_t sparse_size(size_t size) {
+    return LIKELY(!sparse_usually()) ? size : sparse_better_size(size);
+}
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The lock: src/platform/lock.c (grab, wait_for, lock_take, lock_try, lock_give) over platform_wait and platform_wake_one.
+ * The lock: src/platform/lock.h and lock.c (lock_grab, lock_take, lock_try, lock_give, wait_for) over platform_wait and platform_wake_one.
  *
  * Three threads take the lock twice each, by lock_take or by lock_try. Before they start, the first thread takes and gives the lock
  * with plain loads and stores, as a process of one thread does, and then clears the flag as pthread_create does.

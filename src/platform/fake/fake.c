@@ -152,8 +152,11 @@ uint64_t platform_random(void) {
     return (fetch_add_relaxed(&drawn, 1) + 1) * 0x9e3779b97f4a7c15u;
 }
 
-bool platform_single_threaded(void) {
-    return fake_settings.threads == FAKE_THREADS_REAL ? __libc_single_threaded != 0 : fake_settings.threads == FAKE_THREADS_ONE;
+const char *platform_alone = &__libc_single_threaded;
+
+void fake_threads(enum fake_threads threads) {
+    static const char answers[] = {[FAKE_THREADS_ONE] = 1, [FAKE_THREADS_MANY] = 0};
+    platform_alone = threads == FAKE_THREADS_REAL ? &__libc_single_threaded : &answers[threads];
 }
 
 bool platform_secure_start(void) {

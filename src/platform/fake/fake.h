@@ -45,8 +45,7 @@ struct fake_settings {
     size_t address_space_limit;
     size_t data_limit;
     size_t free_swap;
-    size_t read_size;          /* bytes that one read gives at most; 0: no bound */
-    enum fake_threads threads; /* what platform_single_threaded() answers; by default what the C library knows */
+    size_t read_size; /* bytes that one read gives at most; 0: no bound */
     uint32_t process_id;
     bool secure;
     bool huge_offered;
@@ -79,6 +78,9 @@ void fake_fail_randomly(enum fake_call call, unsigned one_in, uint64_t seed);
 void fake_fail_never(void);
 /* Calls hook at the start of each call of the kind, with no lock of the fake held and not from within itself. NULL: none. */
 void fake_on_call(enum fake_call call, void (*hook)(void));
+
+/* What platform_single_threaded answers; by default what the C library knows. */
+void fake_threads(enum fake_threads threads);
 /* Calls hook once, when the next unmap has been done and before it returns, as another thread might run then. */
 void fake_after_unmap(void (*hook)(void));
 

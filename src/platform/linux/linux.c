@@ -316,9 +316,7 @@ uint64_t platform_random(void) {
     return (given ? given[1] : 0) * 0x9e3779b97f4a7c15u ^ (uintptr_t)&bits;
 }
 
-bool platform_single_threaded(void) {
-    return __libc_single_threaded != 0;
-}
+const char *platform_alone = &__libc_single_threaded;
 
 bool platform_secure_start(void) {
     return getauxval(AT_SECURE) != 0;

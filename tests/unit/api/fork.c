@@ -37,7 +37,7 @@ static void set_early(int argc, char **argv, char **environment) {
         allocate |= strcmp(*environment, "UNIT_FIRST=single") == 0;
         if (strcmp(*environment, "UNIT_FIRST=many") == 0) {
             allocate = true;
-            fake_settings.threads = FAKE_THREADS_MANY;
+            fake_threads(FAKE_THREADS_MANY);
         }
     }
     if (allocate) {
@@ -218,7 +218,7 @@ static void other_handler(void) {
 static void other_handlers_may_allocate(void **state) {
     (void)state;
     for (enum fake_threads threads = FAKE_THREADS_REAL; threads <= FAKE_THREADS_MANY; threads += 2) {
-        fake_settings.threads = threads;
+        fake_threads(threads);
         assert_int_equal(pthread_atfork(other_handler, other_handler, other_handler), 0);
         pid_t child = fork();
         assert_true(child >= 0);

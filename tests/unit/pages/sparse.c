@@ -214,6 +214,37 @@ static void where_that_is_refused_it_clears(void **state) {
     assert_true(large_give((uintptr_t)zeros));
 }
 
+/* Fresh, untouched, given back: they tell when they leave the cache. */
+static void blocks_of_a_program_are_samples(void **state) {
+    (void)state;
+    for (unsigned round = 0; round < 4 && !sparse_usually(); round++) {
+        char *block[12];
+        for (unsigned i = 0; i < COUNT(block); i++) {
+            bool zeroed = false;
+            block[i] = large_take(MIB, 16, &zeroed);
+            assert_non_null(block[i]);
+        }
+        for (unsigned i = 0; i < COUNT(block); i++) {
+            assert_true(large_give((uintptr_t)block[i]));
+        }
+        (void)purge_down_to(0);
+    }
+    assert_true(sparse_usually());
+}
+
+static void a_block_that_comes_again_and_again_is_none(void **state) {
+    (void)state;
+    unsigned long looks = 0;
+    for (unsigned i = 0; i < 1000; i++) {
+        bool zeroed = false;
+        char *block = large_take(MIB, 16, &zeroed);
+        assert_non_null(block);
+        assert_true(large_give((uintptr_t)block));
+        looks = i == 0 ? fake_calls(FAKE_RESIDENT) : looks;
+    }
+    assert_int_equal(fake_calls(FAKE_RESIDENT), looks);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(four_samples_of_fresh_memory_are_enough),
     cmocka_unit_test(untouched_ones_are_sparse_too),
@@ -228,5 +259,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_chunks_have_counts_in_full),
     cmocka_unit_test(calloc_gives_back_what_it_would_have_to_look_at),
     cmocka_unit_test(where_that_is_refused_it_clears),
+    cmocka_unit_test(blocks_of_a_program_are_samples),
+    cmocka_unit_test(a_block_that_comes_again_and_again_is_none),
 };
 UNIT_MAIN(tests)

@@ -228,7 +228,7 @@ static void answers_as_set(void **state) {
     (void)state;
     fake_settings.cpu_count = 17;
     fake_settings.cpu = 5;
-    fake_settings.threads = FAKE_THREADS_MANY;
+    fake_threads(FAKE_THREADS_MANY);
     assert_int_equal(platform_cpu_count(), 17);
     unsigned cpu;
     unsigned node;
@@ -237,7 +237,7 @@ static void answers_as_set(void **state) {
     assert_int_equal(cpu, 5);
     assert_int_equal(node, 3);
     assert_false(platform_single_threaded());
-    fake_settings.threads = FAKE_THREADS_ONE;
+    fake_threads(FAKE_THREADS_ONE);
     assert_true(platform_single_threaded());
     assert_int_equal(platform_thread_id(), 1);
     fake_set_thread_id(99);

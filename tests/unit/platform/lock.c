@@ -17,7 +17,7 @@ static uint32_t word(void) {
 }
 
 static void taking_and_giving(enum fake_threads threads) {
-    fake_settings.threads = threads;
+    fake_threads(threads);
     lock_take(&lock, LOCK_BIN);
     assert_int_equal(word(), HELD);
     lock_give(&lock, LOCK_BIN);
@@ -50,7 +50,7 @@ static void holder_lets_go(void) {
 
 static void spins_before_it_sleeps(void **state) {
     (void)state;
-    fake_settings.threads = FAKE_THREADS_MANY;
+    fake_threads(FAKE_THREADS_MANY);
     store_relaxed(&lock.word, HELD);
     let_go_after = 5;
     fake_on_call(FAKE_PAUSE, holder_lets_go);
@@ -64,7 +64,7 @@ static void spins_before_it_sleeps(void **state) {
 
 static void sleeps_and_wakes_the_next(void **state) {
     (void)state;
-    fake_settings.threads = FAKE_THREADS_MANY;
+    fake_threads(FAKE_THREADS_MANY);
     store_relaxed(&lock.word, HELD);
     let_go_after = 3; /* the first two sleeps end early, as futexes may */
     fake_fail_from(FAKE_WAIT, 1);
@@ -146,7 +146,7 @@ static void debug_builds_check_ranks(void **state) {
     }
     const char *text = unit_death(take_in_falling_order, NULL);
     assert_non_null(text);
-    assert_non_null(strstr(text, "internal check failed: may_wait("));
+    assert_non_null(strstr(text, "internal check failed: lock_may_wait("));
 }
 
 static void debug_builds_check_equal_ranks(void **state) {
@@ -187,16 +187,16 @@ static void wait_below_the_highest(void *context) {
 /* What a signal handler that allocates would do: in every build it ends with a line, and does not wait. */
 static void nobody_waits_for_himself(void **state) {
     (void)state;
-    fake_settings.threads = FAKE_THREADS_MANY;
+    fake_threads(FAKE_THREADS_MANY);
     const char *text = unit_death(take_twice, NULL);
     assert_non_null(text);
-    assert_non_null(strstr(text, "internal check failed: may_wait("));
+    assert_non_null(strstr(text, "internal check failed: lock_may_wait("));
     assert_int_equal(fake_calls(FAKE_WAIT), 0);
 }
 
 static void nobody_waits_in_falling_order(void **state) {
     (void)state;
-    fake_settings.threads = FAKE_THREADS_MANY;
+    fake_threads(FAKE_THREADS_MANY);
     assert_non_null(unit_death(wait_below_what_is_held, NULL));
     assert_non_null(unit_death(wait_below_the_highest, NULL));
     assert_int_equal(fake_calls(FAKE_WAIT), 0);
@@ -205,7 +205,7 @@ static void nobody_waits_in_falling_order(void **state) {
 static void the_thread_that_forks_passes_its_own_locks(void **state) {
     (void)state;
     for (enum fake_threads threads = FAKE_THREADS_ONE; threads <= FAKE_THREADS_MANY; threads++) {
-        fake_settings.threads = threads;
+        fake_threads(threads);
         lock_fork_take(&lock);
         assert_int_equal(word(), HELD);
         lock_fork_begin();
@@ -225,7 +225,7 @@ static void the_thread_that_forks_passes_its_own_locks(void **state) {
 
 static void fork_waits_and_wakes(void **state) {
     (void)state;
-    fake_settings.threads = FAKE_THREADS_MANY;
+    fake_threads(FAKE_THREADS_MANY);
     store_relaxed(&lock.word, HELD);
     let_go_after = 1;
     fake_fail_from(FAKE_WAIT, 1);
