@@ -62,12 +62,18 @@ unsigned run_count(const struct run_map *map, unsigned start, unsigned count) {
     return sum;
 }
 
-uint32_t run_whole_units(const struct run_map *map) {
+uint32_t run_units(unsigned start, unsigned count) {
+    unsigned first = start / UNIT_SLICES;
+    unsigned last = (start + count - 1) / UNIT_SLICES;
+    return UINT32_MAX >> (CHUNK_UNITS - 1 - (last - first)) << first;
+}
+
+uint32_t run_whole_units(const struct run_map *map, uint32_t among) {
     uint32_t units = 0;
-    for (unsigned unit = 0; unit < CHUNK_UNITS; unit++) {
-        if ((uint16_t)(map->words[unit / 4] >> (unit % 4 * UNIT_SLICES)) == UINT16_MAX) {
-            units |= (uint32_t)1 << unit;
-        }
+    for (; among; among &= among - 1) {
+        unsigned unit = lowest_bit(among);
+        bool whole = (uint16_t)(map->words[unit / 4] >> (unit % 4 * UNIT_SLICES)) == UINT16_MAX;
+        units |= (uint32_t)whole << unit;
     }
     return units;
 }

@@ -5,11 +5,12 @@
 #include "slab/size_class.h"
 
 #define BLOCKS(bytes) (UNIT_SIZE / (bytes))
+#define IN_WORD(bytes) (((1 << WORD_SHIFT) - BLOCK_ALIGN) / (bytes) + 1)
 #define CACHE(bytes)                                                                                                                       \
     (MAGAZINE_BYTES / (bytes) > MAGAZINE_BLOCKS_MAX ? MAGAZINE_BLOCKS_MAX : MAGAZINE_BYTES / (bytes) < 1 ? 1 : MAGAZINE_BYTES / (bytes))
 
 const struct size_class size_classes[CLASS_COUNT] = {
-#define CLASS(index, bytes) [index] = {(bytes), BLOCKS(bytes), CACHE(bytes), 64 % ((bytes) / BLOCK_ALIGN)},
+#define CLASS(index, bytes) [index] = {(bytes), BLOCKS(bytes), CACHE(bytes), IN_WORD(bytes)},
 #include "slab/size_class.def"
 #undef CLASS
 };

@@ -22,9 +22,9 @@ enum {
 
 struct size_class {
     uint16_t size;
-    uint16_t blocks; /* in a slab */
-    uint16_t cache;  /* blocks a magazine may hold at most */
-    uint16_t step;   /* by how much the first block of a word lies before that of the word below: 64 modulo the granules of a block */
+    uint16_t blocks;  /* in a slab */
+    uint16_t cache;   /* blocks a magazine may hold at most */
+    uint16_t in_word; /* blocks that begin in one word of the page map's bits, at most */
 };
 
 /* Classes of at least this size have at most one block in each word of the page map's bits, and at most 64 in a slab. */

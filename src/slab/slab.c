@@ -83,7 +83,7 @@ void slab_check(const struct slab *slab) {
         out += is_out;
         CHECK(!is_out || at + granules <= slab->fresh);
         CHECK(!has_few_blocks(slab) || (slab->few_free >> i & 1) != is_out);
-        CHECK(has_few_blocks(slab) || is_out || at / 64 >= slab->hint);
+        CHECK(has_few_blocks(slab) || is_out || slab->words_free >> at / 64 & 1);
     }
     CHECK((is_marked(slab) || set == out) && slab->free == slab->blocks - out);
     CHECK((slices_in_use(slab) & slab->clean) == 0);
@@ -106,7 +106,7 @@ struct slab *slab_create(unsigned class_index, unsigned shard) {
     slab->seen = 0;
     slab->purged = 0;
     slab->rested = 0;
-    slab->hint = 0;
+    slab->words_free = ~(uint64_t)0;
     slab->fullness = 0;
     store_relaxed(&slab->owner, (uint16_t)slab_owner(shard, class_index));
     slab_check(slab);
@@ -254,27 +254,27 @@ static void claim_few(struct slab *slab, void **end, unsigned count) {
 
 /*
  * Word by word: the class's pattern, moved to where the word's first block begins, has a bit wherever a block begins; those that are clear
- * in `out` are free. What would begin in the unit's tail is never reached, since lower blocks are taken first and there are `count` of
- * them. A word with nothing out is taken without looking for its bits.
+ * in `out` are free. Words without a free block are passed over by their bit in words_free: in the fullest slabs, which come first, they
+ * are most. What would begin in the unit's tail is never reached, since lower blocks are taken first and there are `count` of them. A word
+ * with nothing out is taken without looking for its bits.
  */
 static void claim_many(struct slab *slab, void **end, unsigned count) {
     char *base = slab_base(slab);
     unsigned class_index = slab_class(slab);
     unsigned size = size_classes[class_index].size;
-    unsigned granules = size >> GRANULE_SHIFT;
-    unsigned step = size_classes[class_index].step;
+    uint64_t reciprocal = class_reciprocal[class_index];
     uint64_t pattern = class_pattern[class_index];
-    unsigned w = slab->hint;
-    unsigned offset = w << WORD_SHIFT;
-    unsigned first = (block_index((uint64_t)(offset + size - 1) * class_reciprocal[class_index]) * size - offset) >> GRANULE_SHIFT;
-    unsigned in_word = block_index((uint64_t)((1 << WORD_SHIFT) - BLOCK_ALIGN) * class_reciprocal[class_index]) + 1; /* at most */
+    unsigned in_word = size_classes[class_index].in_word;
     void *const *stop = end - count;
-    size_t last = 0;
     for (;;) {
+        unsigned w = lowest_bit(slab->words_free);
+        unsigned offset = w << WORD_SHIFT;
+        unsigned first = (block_index((offset + size - 1) * reciprocal) * size - offset) >> GRANULE_SHIFT;
         uint64_t word = load_relaxed(&slab->out[w]);
         uint64_t free = pattern << first & ~word;
         uint64_t left = free;
-        char *word_base = base + ((size_t)w << WORD_SHIFT);
+        size_t last = 0;
+        char *word_base = base + offset;
         FORGET(word_base); /* or its two parts would be added for each block */
         if (word == 0 && end - stop >= (ptrdiff_t)in_word) {
             char *block = word_base + ((size_t)first << GRANULE_SHIFT);
@@ -291,14 +291,14 @@ static void claim_many(struct slab *slab, void **end, unsigned count) {
             *--end = word_base + (last << GRANULE_SHIFT);
         }
         store_relaxed(&slab->out[w], word | (free & ~left));
-        if (end == stop) {
-            break;
+        if (left == 0) {
+            slab->words_free &= slab->words_free - 1;
         }
-        w++;
-        first = first < step ? first + granules - step : first - step;
+        if (end == stop) {
+            note_fresh(slab, 64 * w + (unsigned)last + (size >> GRANULE_SHIFT));
+            return;
+        }
     }
-    slab->hint = (uint8_t)w;
-    note_fresh(slab, 64 * w + (unsigned)last + granules);
 }
 
 unsigned slab_claim(struct slab *slab, void **end, unsigned want) {
@@ -381,15 +381,15 @@ unsigned slab_put(struct slab *slab, void **blocks, unsigned count, void **bad, 
     void *const *end = blocks + count;
     void **bad_end = bad + *bad_count;
     uintptr_t unit = (uintptr_t)*next >> UNIT_SHIFT;
-    unsigned lowest = slab->hint;
+    uint64_t words = 0;
     do {
         unsigned w = (unsigned)((uintptr_t)*next >> WORD_SHIFT) % UNIT_WORDS;
-        lowest = w < lowest ? w : lowest;
+        words |= (uint64_t)1 << w;
         next = put_in_word(&slab->out[w], next, end, &bad_end);
     } while (next != end && (uintptr_t)*next >> UNIT_SHIFT == unit);
     unsigned done = (unsigned)(next - blocks);
     unsigned bad_now = (unsigned)(bad_end - bad);
-    slab->hint = (uint8_t)lowest;
+    slab->words_free |= words;
     slab->free = (uint16_t)(slab->free + done - (bad_now - *bad_count));
     *bad_count = bad_now;
     return done;
