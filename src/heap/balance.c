@@ -11,6 +11,7 @@
 
 enum {
     FULL_SHARES = 32,     /* heaps that may all cache what the option says; more if there are more shards */
+    EACH_OF_32 = 3,       /* 32nds of what the option says that each has beside its share, however many they are */
     ONLY_FREES_AFTER = 8, /* full magazines in a row without a refill */
     LOOK_EVERY = 16,      /* calls for magazines that are as large as they may be, until a class is looked at that may be quiet */
     LITTLE = 2 << 10,     /* bytes that another class may hold then */
@@ -53,7 +54,7 @@ static size_t allowance(const struct heap *heap) {
         return most;
     }
     unsigned heaps = load_relaxed(&heaps_in_use);
-    size_t share = heaps ? all / heaps : all;
+    size_t share = (heaps ? all / heaps : all) + most / 32 * EACH_OF_32;
     size_t left = bytes < all ? all - bytes : 0;
     share = share > left ? share : left;
     return share < most ? share : most;

@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-enum { STREAK = 7, EXCHANGED_MANY = 1 << 20 };
+enum { STREAK = 7, BEQUEATHED = 2, EXCHANGED_MANY = 1 << 20 };
 
 #define N1 (uint32_t) UINT16_MAX << TOP_FITS_SHIFT | (offsetof(struct heap, nothing) + sizeof(void *))
 #define N4 N1, N1, N1, N1
@@ -82,13 +82,20 @@ static void leave_home(struct heap *heap) {
     heap->home = page_map_no_region();
 }
 
-static void heap_init(struct heap *heap) {
+/* The next thread will mostly use the same sizes: its refills begin with about what the last ones took, one step less for each thread that
+ * needed none. Not with much, since nobody knows how much of it this thread did use. */
+static uint8_t bequeathed(unsigned refills) {
+    return (uint8_t)(refills > BEQUEATHED ? BEQUEATHED : refills ? refills - 1 : 0);
+}
+
+/* For the next thread; all magazines are empty. */
+static void heap_renew(struct heap *heap) {
     for (unsigned c = 0; c < CLASS_TABLE; c++) {
         store_relaxed(&heap->top[c], TOP_OF_NOTHING);
         store_relaxed(&heap->spare[c], TOP_OF_NOTHING);
         store_relaxed(&heap->first[c], NULL);
         store_relaxed(&heap->capacity[c], 0);
-        heap->refills[c] = 0;
+        heap->refills[c] = bequeathed(heap->refills[c]);
     }
     for (unsigned i = 0; i < MAGAZINE_SIZES; i++) {
         heap->unused[i] = NULL;
@@ -103,14 +110,24 @@ static void heap_init(struct heap *heap) {
     heap->calls_at_limit = 0;
     heap->with_magazine = 0;
     heap->active = 0;
+}
+
+/* Before its thread begins. Where calls go is written again only when that has changed. */
+static void heap_begin(struct heap *heap) {
+    bool watched = load_relaxed(&watch_everybody);
+    bool counted = load_relaxed(&count_everybody);
+    if (UNLIKELY(heap->watched != watched || counts_calls(heap) != counted)) {
+        heap->watched = watched;
+        lead_calls(heap, counted);
+    }
     heap->flush_seen = load_relaxed(&flush_requests);
-    heap->watched = load_relaxed(&watch_everybody);
-    lead_calls(heap, load_relaxed(&count_everybody));
 }
 
 static struct heap *heap_new(void) {
     struct heap *heap = meta_alloc(align_up(sizeof *heap, 64) + HEAP_ARENA_BYTES, 64);
     if (heap) {
+        heap_renew(heap);
+        lead_calls(heap, false);
         heap->next = all_heaps;
         heap->shard = shard_for_heap(heaps_made++ == 0);
         all_heaps = heap;
@@ -134,7 +151,7 @@ struct heap *heap_of_thread(void) {
         heap = heap_new();
     }
     if (heap) {
-        heap_init(heap);
+        heap_begin(heap);
         balance_join(heap);
     }
     lock_give(&heaps_lock, LOCK_HEAPS);
@@ -160,10 +177,11 @@ static bool flush_delayed(struct heap *heap, unsigned class_index) {
 
 static bool flush_everything(struct heap *heap) {
     bool any = false;
-    for (unsigned c = 1; c < CLASS_COUNT; c++) {
-        if (HARDENED_BY(HARDENED_DELAY)) {
-            any |= flush_delayed(heap, c);
-        }
+    for (unsigned c = 1; HARDENED_BY(HARDENED_DELAY) && c < CLASS_COUNT; c++) {
+        any |= flush_delayed(heap, c);
+    }
+    for (uint64_t left = heap->with_magazine; left; left &= left - 1) {
+        unsigned c = lowest_bit(left);
         unsigned held = held_in(heap, c);
         if (held) {
             balance_flush(heap, c, held, "free");
@@ -302,7 +320,7 @@ void heap_end_of_thread(void) {
     (void)flush_everything(heap);
     lock_take(&heaps_lock, LOCK_HEAPS);
     balance_leave(heap);
-    heap_init(heap);
+    heap_renew(heap);
     heap->next_idle = idle_heaps;
     idle_heaps = heap;
     lock_give(&heaps_lock, LOCK_HEAPS);

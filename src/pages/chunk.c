@@ -37,7 +37,7 @@ void chunk_check(const struct chunk *chunk) {
     }
     CHECK(chunk->free_slices == run_count(&chunk->free, 0, CHUNK_SLICES));
     CHECK(chunk->dirty_free == run_count(&both, 0, CHUNK_SLICES));
-    CHECK(chunk->free_units == run_whole_units(&chunk->free));
+    CHECK(chunk->free_units == run_whole_units(&chunk->free, UINT32_MAX));
     unsigned untouched = chunk->untouched * (unsigned)UNIT_SLICES;
     CHECK(untouched == run_count(&chunk->free, CHUNK_SLICES - untouched, untouched));
     CHECK(chunk->retired || list_contains(&chunk->by_unit) == (chunk->free_units != 0));
@@ -68,7 +68,7 @@ static unsigned take(struct chunk *chunk, unsigned start, unsigned count) {
     run_clear(&chunk->free, start, count);
     chunk->free_slices = (uint16_t)(chunk->free_slices - count);
     chunk->dirty_free = (uint16_t)(chunk->dirty_free - dirty);
-    chunk->free_units = run_whole_units(&chunk->free);
+    chunk->free_units &= ~run_units(start, count);
     fetch_sub_relaxed(&page_counters.dirty_bytes, (size_t)dirty << SLICE_SHIFT);
     fetch_add_relaxed(&page_counters.used_bytes, (size_t)count << SLICE_SHIFT);
     return count - dirty;
@@ -80,7 +80,7 @@ static void give(struct chunk *chunk, unsigned start, unsigned count) {
     run_set(&chunk->free, start, count);
     chunk->free_slices = (uint16_t)(chunk->free_slices + count);
     chunk->dirty_free = (uint16_t)(chunk->dirty_free + dirty);
-    chunk->free_units = run_whole_units(&chunk->free);
+    chunk->free_units |= run_whole_units(&chunk->free, run_units(start, count));
     fetch_add_relaxed(&page_counters.dirty_bytes, (size_t)dirty << SLICE_SHIFT);
     fetch_sub_relaxed(&page_counters.used_bytes, (size_t)count << SLICE_SHIFT);
 }

@@ -62,16 +62,18 @@ unsigned run_count(const struct run_map *map, unsigned start, unsigned count) {
     return sum;
 }
 
-/* Four units to a word. A unit is whole when nothing is left of it in the word's complement: then no carry reaches its highest bit, and
- * that is not set by itself. Its bit is moved to where a multiplication adds up all four. */
-uint32_t run_whole_units(const struct run_map *map) {
-    const uint64_t below = 0x7fff7fff7fff7fff; /* all bits of a unit but its highest */
-    _Static_assert(UNIT_SLICES == 16 && CHUNK_UNITS == 4 * RUN_MAP_WORDS, "four units to a word");
+uint32_t run_units(unsigned start, unsigned count) {
+    unsigned first = start / UNIT_SLICES;
+    unsigned last = (start + count - 1) / UNIT_SLICES;
+    return UINT32_MAX >> (CHUNK_UNITS - 1 - (last - first)) << first;
+}
+
+uint32_t run_whole_units(const struct run_map *map, uint32_t among) {
     uint32_t units = 0;
-    for (unsigned w = 0; w < RUN_MAP_WORDS; w++) {
-        uint64_t used = ~map->words[w];
-        uint64_t whole = ~(((used & below) + below) | used | below) >> 15;
-        units |= (uint32_t)(whole * 0x1000200040008 >> 48 & 15) << 4 * w;
+    for (; among; among &= among - 1) {
+        unsigned unit = lowest_bit(among);
+        bool whole = (uint16_t)(map->words[unit / 4] >> (unit % 4 * UNIT_SLICES)) == UINT16_MAX;
+        units |= (uint32_t)whole << unit;
     }
     return units;
 }

@@ -20,7 +20,9 @@ unsigned run_next_clear(const struct run_map *map, unsigned from);
 void run_set(struct run_map *map, unsigned start, unsigned count);
 void run_clear(struct run_map *map, unsigned start, unsigned count);
 unsigned run_count(const struct run_map *map, unsigned start, unsigned count);
-/* One bit per unit: set when all its slices are set. */
-uint32_t run_whole_units(const struct run_map *map);
+/* One bit per unit in which some of these slices, one at least, lie. */
+uint32_t run_units(unsigned start, unsigned count);
+/* Those of these units whose slices are all set. */
+uint32_t run_whole_units(const struct run_map *map, uint32_t among);
 
 #endif

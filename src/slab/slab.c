@@ -87,7 +87,7 @@ void slab_check(const struct slab *slab) {
         out += is_out;
         CHECK(!is_out || at + granules <= slab->fresh);
         CHECK(!has_few_blocks(slab) || (slab->few_free >> i & 1) != is_out);
-        CHECK(has_few_blocks(slab) || is_out || at / 64 >= slab->hint);
+        CHECK(has_few_blocks(slab) || is_out || slab->words_free >> at / 64 & 1);
     }
     CHECK((is_marked(slab) || set == out) && slab->free == slab->blocks - out);
     CHECK((slices_in_use(slab) & slab->clean) == 0);
@@ -110,7 +110,7 @@ struct slab *slab_create(unsigned class_index, unsigned shard) {
     slab->seen = 0;
     slab->purged = 0;
     slab->rested = 0;
-    slab->hint = 0;
+    slab->words_free = ~(uint64_t)0;
     slab->fullness = 0;
     store_relaxed(&slab->owner, (uint16_t)slab_owner(shard, class_index));
     slab_check(slab);
@@ -286,15 +286,21 @@ ALWAYS_INLINE unsigned claim_row(struct claiming *at, unsigned start, uint64_t f
     return end;
 }
 
-/* What would begin in the unit's tail is never reached, since lower blocks are taken first and there are `count` of them. */
+/*
+ * Words without a free block are passed over by their bit in words_free: in the fullest slabs, which come first, they are most. What would
+ * begin in the unit's tail is never reached, since lower blocks are taken first and there are `count` of them.
+ */
 static void claim_many(struct slab *slab, void **end, unsigned count) {
     char *base = slab_base(slab);
     unsigned class_index = slab_class(slab);
     size_t size = size_classes[class_index].size;
     void *const *stop = end - count;
-    struct claiming at = {.out = slab->out, .begins = begins_in_word(class_index, slab->hint), .w = slab->hint};
+    uint64_t words = slab->words_free;
+    struct claiming at = {.out = slab->out};
     unsigned fresh;
     for (;;) {
+        at.w = lowest_bit(words);
+        at.begins = begins_in_word(class_index, at.w);
         uint64_t word = load_relaxed(&at.out[at.w]);
         uint64_t begins = begins_here(&at.begins);
         uint64_t free = begins & ~word;
@@ -304,8 +310,10 @@ static void claim_many(struct slab *slab, void **end, unsigned count) {
             if (all && (word == 0 || start + (ROW_LEAST - 1) * at.begins.granules < 64)) {
                 char *block = base + (((size_t)at.w << WORD_SHIFT) + ((size_t)start << GRANULE_SHIFT));
                 fresh = claim_row(&at, start, free, (unsigned)(end - stop));
+                words &= ~(uint64_t)0 << at.w;
                 end = row_emit(end, block, base + ((size_t)fresh << GRANULE_SHIFT), size);
                 if (end == stop) {
+                    words &= begins_here(&at.begins) & ~load_relaxed(&at.out[at.w]) ? words : words - 1;
                     break;
                 }
                 continue;
@@ -320,15 +328,16 @@ static void claim_many(struct slab *slab, void **end, unsigned count) {
                 *--end = word_base + (last << GRANULE_SHIFT);
             } while (left && end != stop);
             store_relaxed(&at.out[at.w], word | (free & ~left));
+            words = left ? words : words & (words - 1);
             if (end == stop) {
                 fresh = 64 * at.w + (unsigned)last + at.begins.granules;
                 break;
             }
+        } else {
+            words &= words - 1;
         }
-        at.w++;
-        begins_in_next(&at.begins);
     }
-    slab->hint = (uint8_t)at.w;
+    slab->words_free = words;
     note_fresh(slab, fresh);
 }
 
@@ -357,7 +366,7 @@ unsigned slab_claim(struct slab *slab, void **end, unsigned want) {
 ALWAYS_INLINE void put_from_to(struct slab *slab, unsigned class_index, uintptr_t low, uintptr_t high, void ***bad_end) {
     unsigned w = (unsigned)(low >> WORD_SHIFT) % UNIT_WORDS;
     unsigned last = (unsigned)(high >> WORD_SHIFT) % UNIT_WORDS;
-    slab->hint = (uint8_t)(w < slab->hint ? w : slab->hint);
+    slab->words_free |= ~(uint64_t)0 << w & ~(uint64_t)0 >> (63 - last);
     bitmap_word *out = slab->out;
     struct begins begins = begins_in_word(class_index, w);
     uint64_t row = begins_here(&begins) & ~(uint64_t)0 << (low >> GRANULE_SHIFT) % 64;
@@ -470,7 +479,7 @@ unsigned slab_put(struct slab *slab, void **blocks, unsigned count, void **bad, 
     uintptr_t unit = (uintptr_t)*next >> UNIT_SHIFT;
     uintptr_t look = (uintptr_t)next;
     size_t size = class_of(slab)->size;
-    unsigned lowest = slab->hint;
+    uint64_t words = 0;
     do {
         if ((uintptr_t)next >= look) {
             look = (uintptr_t)next + LOOK_AFTER * sizeof *next;
@@ -484,12 +493,12 @@ unsigned slab_put(struct slab *slab, void **blocks, unsigned count, void **bad, 
             }
         }
         unsigned w = (unsigned)((uintptr_t)*next >> WORD_SHIFT) % UNIT_WORDS;
-        lowest = w < lowest ? w : lowest;
+        words |= (uint64_t)1 << w;
         next = put_in_word(&slab->out[w], next, end, &bad_end);
     } while (next != end && (uintptr_t)*next >> UNIT_SHIFT == unit);
-    slab->hint = (uint8_t)(lowest < slab->hint ? lowest : slab->hint); /* rows have moved it themselves */
     unsigned done = (unsigned)(next - blocks);
     unsigned bad_now = (unsigned)(bad_end - bad);
+    slab->words_free |= words; /* rows have told theirs themselves */
     slab->free = (uint16_t)(slab->free + done - (bad_now - *bad_count));
     *bad_count = bad_now;
     return done;

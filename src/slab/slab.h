@@ -12,8 +12,8 @@
  * program and comes back.
  *
  * Invariants (slab_check): free == blocks - set bits (of marked classes: set bits of few_free); no bit is set but where a block begins;
- * blocks that end beyond `fresh` were never handed out; no block that begins in words before `hint` is free; few_free has the clear bits of
- * the blocks, if there are few; no bit of a free block is set; no block that is out lies in a clean slice.
+ * blocks that end beyond `fresh` were never handed out; a block that begins in a word whose bit in `words_free` is clear is out; few_free
+ * has the clear bits of the blocks, if there are few; no bit of a free block is set; no block that is out lies in a clean slice.
  */
 #ifndef COLLAM_SLAB_SLAB_H
 #define COLLAM_SLAB_SLAB_H
@@ -32,7 +32,6 @@ struct slab {
     _Atomic(uint16_t) owner; /* shard << 8 | class, class 0 while the unit is no slab. Read without the lock to find the bin and
                               * confirmed under it: one word, since class and shard read one after the other may be of two lives */
     uint8_t fullness;        /* which list of the bin it stands in */
-    uint8_t hint;            /* no free block begins in words before this one; only of slabs with more than 64 blocks */
     uint16_t free;
     uint16_t fresh; /* granules from the start of the unit that may have been written to */
     uint16_t blocks;
@@ -41,7 +40,8 @@ struct slab {
     uint16_t seen;      /* blocks that were out when slab_purge_at_rest was called last; 0: not since a block was claimed */
     uint16_t purged;    /* blocks that were out when its pages were last given back or found not worth it; 0: likewise */
     uint8_t rested;     /* calls of it in a row that found the slab at rest, up to a limit; counted from 0 after a claim */
-    unsigned char unused[13];
+    unsigned char unused[5];
+    uint64_t words_free; /* bit per word: clear when no free block begins there; only of slabs with more than 64 blocks */
 };
 
 _Static_assert(sizeof(struct slab) == 64, "one cache line in the chunk descriptor");
@@ -90,7 +90,7 @@ ALWAYS_INLINE bool slab_put_one(struct slab *slab, uintptr_t address) {
         return false;
     }
     store_relaxed(&slab->out[w], word);
-    slab->hint = (uint8_t)(w < slab->hint ? w : slab->hint);
+    slab->words_free |= (uint64_t)1 << w;
     slab->free++;
     return true;
 }

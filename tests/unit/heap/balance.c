@@ -184,14 +184,33 @@ static void many_heaps_share_what_few_may_have(void **state) {
     }
     pthread_barrier_wait(&made);
     size_t among_many = in_a_thread();
-    assert_true(among_many < alone && among_many <= least + HEAP_CACHE_BYTES / 96 * 32);
+    size_t each = HEAP_CACHE_BYTES / 32 * 3; /* beside the share */
+    assert_true(among_many < alone && among_many <= least + HEAP_CACHE_BYTES / 96 * 32 + each);
     /* Those that stopped early keep what they had grown to, and the others have their share: twice the bound at worst. */
-    assert_true(load_relaxed(&magazines_bytes) <= MANY * least + (size_t)HEAP_CACHE_BYTES * 32 * 2);
+    assert_true(load_relaxed(&magazines_bytes) <= MANY * (least + each) + (size_t)HEAP_CACHE_BYTES * 32 * 2);
     pthread_barrier_wait(&done);
     for (size_t i = 0; i < MANY; i++) {
         assert_int_equal(pthread_join(thread[i], NULL), 0);
     }
     assert_true(in_a_thread() > among_many);
+}
+
+/* Beyond the bound a share is next to nothing when heaps are a thousand, but each has something beside it. */
+static void each_heap_has_something_however_many_there_are(void **state) {
+    (void)state;
+    static struct heap others;
+    fetch_add_relaxed(&magazines_bytes, 64 << 20);
+    for (int i = 0; i < 1000; i++) {
+        balance_join(&others);
+    }
+    (void)heap_of_thread();
+    for (int round = 0; round < 200; round++) {
+        for (unsigned c = 1; c <= 24; c++) {
+            work(c, 1);
+        }
+    }
+    assert_true(thread_heap->capacity_bytes > HEAP_CACHE_BYTES / 32 * 3 / 4 * 3);
+    assert_true(thread_heap->capacity_bytes <= HEAP_CACHE_BYTES / 32 * 4);
 }
 
 /* Classes that were used once hold capacity until others ask in vain for long enough; then their magazines go, and the blocks in them. */
@@ -421,6 +440,80 @@ static void idle_heaps_leave_their_share_to_others(void **state) {
     }
 }
 
+/* --- what a thread leaves to the next ------------------------------------------------------------------------------------------ */
+
+enum { LIFE_BLOCKS = 3, LIFE_FIRST = 3, LIFE_LAST = 20 };
+
+/* A life that takes so many blocks of each of these classes, and frees them. */
+struct life {
+    unsigned first, last, blocks;
+    unsigned refills; /* how often the bins were asked */
+    size_t fetched;   /* blocks that the first refill of the first class brought */
+};
+
+static void *live(void *context) {
+    struct life *life = context;
+    for (unsigned c = life->first; c <= life->last; c++) {
+        void *block[MAGAZINE_BLOCKS_MAX];
+        assert_true(life->blocks <= COUNT(block));
+        for (unsigned i = 0; i < life->blocks; i++) {
+            size_t out = bin_blocks_out(c);
+            block[i] = take(c);
+            life->refills += bin_blocks_out(c) != out;
+            life->fetched += c == life->first && i == 0 ? bin_blocks_out(c) - out : 0;
+        }
+        for (unsigned i = 0; i < life->blocks; i++) {
+            put(c, block[i]);
+        }
+    }
+    heap_end_of_thread();
+    return NULL;
+}
+
+static struct life a_life(unsigned first, unsigned last, unsigned blocks) {
+    struct life life = {.first = first, .last = last, .blocks = blocks};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, live, &life), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    return life;
+}
+
+/* Threads that come and go and do the same ask once for each class. */
+static void the_next_thread_begins_where_the_last_ended(void **state) {
+    (void)state;
+    unsigned classes = LIFE_LAST - LIFE_FIRST + 1;
+    assert_true(a_life(LIFE_FIRST, LIFE_LAST, LIFE_BLOCKS).refills >= 2 * classes);
+    (void)a_life(LIFE_FIRST, LIFE_LAST, LIFE_BLOCKS);
+    for (int lives = 0; lives < 5; lives++) {
+        assert_int_equal(a_life(LIFE_FIRST, LIFE_LAST, LIFE_BLOCKS).refills, classes);
+    }
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        assert_int_equal(bin_blocks_out(c), 0);
+    }
+}
+
+/* What threads no longer use is forgotten. */
+static void what_no_thread_takes_is_forgotten(void **state) {
+    (void)state;
+    (void)a_life(30, 30, LIFE_BLOCKS);
+    (void)a_life(30, 30, LIFE_BLOCKS);
+    assert_true(a_life(30, 30, LIFE_BLOCKS).fetched > 1);
+    for (int lives = 0; lives < 3; lives++) {
+        (void)a_life(LIFE_FIRST, LIFE_LAST, LIFE_BLOCKS);
+    }
+    assert_int_equal(a_life(30, 30, LIFE_BLOCKS).fetched, 1);
+}
+
+/* A thread that took thousands does not make the next take as many at once: that one may need one block, and rest. */
+static void the_next_thread_begins_with_a_few_blocks(void **state) {
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        (void)a_life(LIFE_FIRST, LIFE_FIRST, MAGAZINE_BLOCKS_MAX);
+    }
+    size_t fetched = a_life(LIFE_FIRST, LIFE_FIRST, 1).fetched;
+    assert_true(fetched > 1 && fetched <= 4);
+}
+
 /* The sum over all heaps follows them, also when their threads end, and in a forked child. */
 static void the_bytes_of_all_heaps_add_up(void **state) {
     (void)state;
@@ -443,6 +536,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(all_capacities_together_are_bounded),
     cmocka_unit_test(no_call_pays_for_all_classes),
     cmocka_unit_test(many_heaps_share_what_few_may_have),
+    cmocka_unit_test(each_heap_has_something_however_many_there_are),
     cmocka_unit_test(idle_classes_lose_their_magazines),
     cmocka_unit_test(magazines_of_sizes_no_longer_used_go),
     cmocka_unit_test(magazines_keep_to_the_bytes_chosen),
@@ -451,5 +545,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(idle_heaps_leave_their_share_to_others),
     cmocka_unit_test(other_classes_are_emptied_a_few_at_a_time),
     cmocka_unit_test(the_bytes_of_all_heaps_add_up),
+    cmocka_unit_test(the_next_thread_begins_where_the_last_ended),
+    cmocka_unit_test(what_no_thread_takes_is_forgotten),
+    cmocka_unit_test(the_next_thread_begins_with_a_few_blocks),
 };
 UNIT_MAIN(tests)

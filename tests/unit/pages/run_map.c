@@ -88,7 +88,15 @@ static void whole_units(void **state) {
             }
             units |= (uint32_t)whole << unit;
         }
-        assert_int_equal(run_whole_units(&map), units);
+        assert_int_equal(run_whole_units(&map, UINT32_MAX), units);
+        unsigned start = (unsigned)(unit_random(&seed) % CHUNK_SLICES);
+        unsigned count = 1 + (unsigned)(unit_random(&seed) % (CHUNK_SLICES - start));
+        uint32_t among = 0;
+        for (unsigned i = start; i < start + count; i++) {
+            among |= (uint32_t)1 << i / UNIT_SLICES;
+        }
+        assert_int_equal(run_units(start, count), among);
+        assert_int_equal(run_whole_units(&map, among), units & among);
     }
 }
 

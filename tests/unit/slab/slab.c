@@ -455,7 +455,35 @@ static void a_page_that_may_not_go_does_not_count(void **state) {
     assert_int_equal(slab_purge(slab), 8192); /* never more than was handed out */
 }
 
+/* In a slab that is all out but for some blocks, only the words in which these begin are looked at. */
+static void words_without_free_blocks_are_passed_over(void **state) {
+    (void)state;
+    for (unsigned c = 1; size_classes[c].size < FEW_BLOCKS_SIZE; c++) {
+        static void *block[4096];
+        struct slab *slab = slab_create(c, 0);
+        unsigned blocks = size_classes[c].blocks;
+        assert_int_equal(slab_claim(slab, block + blocks, blocks), blocks);
+        uint64_t tail = (uint64_t)1 << (UNIT_WORDS - 1); /* where blocks would begin that end beyond the unit */
+        assert_int_equal(slab->words_free & ~tail, 0);
+        uint64_t words = 0;
+        for (unsigned index = 3; index < blocks; index += blocks / 3) {
+            assert_true(put(slab, index));
+            words |= (uint64_t)1 << (index * size_classes[c].size >> WORD_SHIFT);
+            assert_int_equal(slab->words_free & ~tail, words & ~tail);
+        }
+        unsigned free = slab->free;
+        assert_int_equal(slab_claim(slab, block + blocks, free), free);
+        assert_int_equal(slab->words_free & ~tail, 0);
+        slab_check(slab);
+        for (unsigned index = 0; index < blocks; index++) {
+            assert_true(put(slab, index));
+        }
+        slab_destroy(slab);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(words_without_free_blocks_are_passed_over),
     cmocka_unit_test(every_block_once_from_below),
     cmocka_unit_test(follow_models),
     cmocka_unit_test(leaves_nothing_behind),
