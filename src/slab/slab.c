@@ -313,7 +313,9 @@ static void claim_many(struct slab *slab, void **end, unsigned count) {
                 words &= ~(uint64_t)0 << at.w;
                 end = row_emit(end, block, base + ((size_t)fresh << GRANULE_SHIFT), size);
                 if (end == stop) {
-                    words &= begins_here(&at.begins) & ~load_relaxed(&at.out[at.w]) ? words : words - 1;
+                    if (!(begins_here(&at.begins) & ~load_relaxed(&at.out[at.w]))) {
+                        words &= ~((uint64_t)1 << at.w);
+                    }
                     break;
                 }
                 continue;
