@@ -151,6 +151,13 @@ static unsigned touched_slices(const struct slab *slab) {
     return (1u << (align_up((size_t)slab->fresh << GRANULE_SHIFT, platform_page_size()) >> SLICE_SHIFT)) - 1;
 }
 
+/* What may be backed: touched by this slab, or by those that had the unit before, who can have left more than it has come to. */
+static unsigned backed_slices(const struct slab *slab) {
+    enum { ALL = (1u << UNIT_SLICES) - 1 };
+    unsigned touched = touched_slices(slab);
+    return touched == ALL ? ALL : touched | chunk_soiled_slices(slab);
+}
+
 static size_t purge_slices(struct slab *slab, unsigned slices) {
     unsigned purged = 0;
     while (slices) {
@@ -174,7 +181,7 @@ static size_t purge_slices(struct slab *slab, unsigned slices) {
 }
 
 size_t slab_purge(struct slab *slab) {
-    return purge_slices(slab, purgeable(slab, touched_slices(slab) | chunk_soiled_slices(slab)));
+    return purge_slices(slab, purgeable(slab, backed_slices(slab)));
 }
 
 size_t slab_purge_at_rest(struct slab *slab) {
@@ -192,7 +199,7 @@ size_t slab_purge_at_rest(struct slab *slab) {
         return 0;
     }
     slab->purged = (uint16_t)out;
-    unsigned slices = purgeable(slab, touched_slices(slab));
+    unsigned slices = purgeable(slab, backed_slices(slab));
     int worth_it = slab->rested == LATER ? WORTH_IT_LATER : WORTH_IT;
     return __builtin_popcount(slices) < worth_it ? 0 : purge_slices(slab, slices);
 }

@@ -102,6 +102,22 @@ static void what_was_backed_before_the_slab_goes_too(void **state) {
     assert_int_equal(load_relaxed(&page_counters.dirty_bytes), 2 * 4096);
 }
 
+/* The same for what goes by itself: a slab that has touched a page and rests there would keep all that was left to it. */
+static void what_was_backed_before_the_slab_goes_at_rest_too(void **state) {
+    (void)state;
+    void *block[BLOCKS];
+    struct slab *slab = sparse_slab(block);
+    for (unsigned i = 0; i < BLOCKS; i += 4 * IN_PAGE) {
+        put(slab, block[i]);
+    }
+    slab_destroy(slab);
+    assert_ptr_equal(slab_create(CLASS, 0), slab);
+    assert_int_equal(claim(slab, block, 1), 1);
+    assert_int_equal(slab_purge_at_rest(slab), 0);
+    assert_int_equal(slab_purge_at_rest(slab), UNIT_SIZE - 4096);
+    assert_int_equal(clean_bytes(), UNIT_SIZE - 4096);
+}
+
 static void what_is_claimed_again_is_no_longer_clean(void **state) {
     (void)state;
     void *block[BLOCKS];
@@ -286,6 +302,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(free_pages_go_when_the_slab_has_come_to_rest),
     cmocka_unit_test(a_slab_that_drains_is_left_alone),
     cmocka_unit_test(what_was_backed_before_the_slab_goes_too),
+    cmocka_unit_test(what_was_backed_before_the_slab_goes_at_rest_too),
     cmocka_unit_test(what_is_claimed_again_is_no_longer_clean),
     cmocka_unit_test(three_free_pages_go_only_from_a_slab_that_rests_for_long),
     cmocka_unit_test(two_free_pages_never_go),
