@@ -214,6 +214,7 @@ static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
     heap->exchanged += got * size_classes[class_index].size;
     if (UNLIKELY(heap->exchanged >= EXCHANGED_MANY)) {
         purge_after_exchange(heap->exchanged);
+        bin_after_exchange(heap->exchanged);
         heap->exchanged = 0;
     }
     return block;

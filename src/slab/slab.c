@@ -12,7 +12,7 @@ _Static_assert(sizeof(struct slab) == UNIT_INFO_BYTES, "a slab header is a chunk
 _Static_assert(UNIT_SIZE / FEW_BLOCKS_SIZE <= 64, "few blocks fit in one word");
 
 /* Slices of a slab that must be free for their pages to go: many at first, fewer when the slab was found at rest as often as this. */
-enum { WORTH_IT = 6, WORTH_IT_LATER = 3, LATER = 8 };
+enum { WORTH_IT = 6, WORTH_IT_LATER = 2, LATER = 4 };
 
 static const struct size_class *class_of(const struct slab *slab) {
     return &size_classes[slab_class(slab)];
