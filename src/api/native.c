@@ -80,6 +80,7 @@ EXPORT bool collam_trim(size_t keep) {
     (void)purge_budget_now(); /* what was taken before was not regretted because of what goes now */
     bin_trim();
     bool purged = bin_purge();
+    purged |= heap_purge_idle();
     return purge_down_to(keep) || purged;
 }
 

@@ -78,7 +78,8 @@ static bool reclaim(void) {
     heap_request_flush();
     (void)purge_budget_now(); /* what was taken before was not regretted because of what goes now */
     bin_trim();
-    bool purged = purge_down_to(0);
+    bool purged = heap_purge_idle();
+    purged |= purge_down_to(0);
     store_relaxed(&nothing_to_reclaim_at, page_live_bytes());
     return purged || flushed;
 }

@@ -78,6 +78,9 @@ static _Atomic(unsigned) sparse_slabs;
 static _Atomic(unsigned) sparse_looked;
 static _Atomic(unsigned) sparse_looked_all;
 
+/* Bytes of blocks taken and put back since all slabs were looked at for their sake. Relaxed: a hint. */
+static _Atomic(size_t) exchanged;
+
 static void note_sparse(void) {
     fetch_add_relaxed(&sparse_slabs, 1);
 }
@@ -351,6 +354,16 @@ static void purge_slabs_if_sparse(void) {
             store_relaxed(&sparse_looked_all, events);
         }
         purge_slabs(all ? UINT_MAX : 4 * SPARSE_MANY);
+    }
+}
+
+/* While a heap rests at a size few of its slabs change, though blocks come and go: so all are looked at, too, each time that as much has
+ * gone to and fro as slabs hold, and a MiB for each shard that has to be added up. */
+void bin_after_exchange(size_t bytes) {
+    size_t sum = fetch_add_relaxed(&exchanged, bytes) + bytes;
+    if (sum >= load_relaxed(&page_counters.used_bytes) + ((size_t)shard_count() << 20)) {
+        store_relaxed(&exchanged, 0);
+        purge_slabs(UINT_MAX);
     }
 }
 

@@ -24,6 +24,9 @@ unsigned bin_claim(unsigned *shard, unsigned class_index, void **end, unsigned w
  * front of the array; returns how many. */
 unsigned bin_put(unsigned class_index, void **blocks, unsigned count);
 
+/* So many bytes of blocks were taken from slabs or put back: now and then, free pages of slabs that rest go back. No lock is held. */
+void bin_after_exchange(size_t bytes);
+
 /* Gives slabs that are wholly free back to their chunks, which otherwise keep one per bin ready. */
 void bin_trim(void);
 /* Gives the free pages inside partly used slabs back to the system: a system call for each run of them, under the bin's lock. True when

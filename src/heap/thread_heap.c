@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-enum { STREAK = 7, BEQUEATHED = 2, EXCHANGED_MANY = 1 << 20 };
+enum { STREAK = 7, BEQUEATHED = 2, EXCHANGED_MANY = 1 << 20, IDLE_LEAST = 16 };
 
 #define N1 (uint32_t) UINT16_MAX << TOP_FITS_SHIFT | (offsetof(struct heap, nothing) + sizeof(void *))
 #define N4 N1, N1, N1, N1
@@ -37,7 +37,10 @@ static __thread bool thread_ended __attribute__((tls_model("initial-exec")));
 
 static struct lock heaps_lock;
 static struct heap *all_heaps;
-static struct heap *idle_heaps;
+static struct heap *idle_heaps; /* without a thread, last in, first out */
+static struct heap *bare_heaps; /* likewise, and what could go back of them has gone */
+static unsigned idle_count;     /* of the former */
+static unsigned bare_count;
 static unsigned heaps_made;
 static _Atomic(bool) watch_everybody;    /* relaxed: concerns heaps made afterwards */
 static _Atomic(bool) count_everybody;    /* likewise */
@@ -135,6 +138,44 @@ static struct heap *heap_new(void) {
     return heap;
 }
 
+static void push(struct heap **list, unsigned *count, struct heap *heap) {
+    heap->next_idle = *list;
+    *list = heap;
+    ++*count;
+}
+
+static struct heap *pop(struct heap **list, unsigned *count) {
+    struct heap *heap = *list;
+    if (heap) {
+        *list = heap->next_idle;
+        --*count;
+    }
+    return heap;
+}
+
+/* The pages in which nothing but magazines of the heap lies, of the first heap none: it may lie among static data. True when some went
+ * back. */
+static bool purge_arena(struct heap *heap) {
+    bool first = heap->next == NULL;
+    size_t page = platform_page_size();
+    char *start = (char *)align_up((size_t)heap + sizeof *heap, page);
+    char *end = (char *)align_up((size_t)heap->arena_next, page);
+    end = end <= heap->arena_end ? end : end - page; /* which the next heap has a part of */
+    heap_renew(heap);
+    return !first && start < end && platform_purge(start, (size_t)(end - start));
+}
+
+/* Of the heaps that are idle, so many keep their pages at most. The lock is held: a system call for each, and as a rule for two. */
+static bool purge_idle_but(unsigned most) {
+    bool any = false;
+    while (idle_count > most) {
+        struct heap *heap = pop(&idle_heaps, &idle_count);
+        any |= purge_arena(heap);
+        push(&bare_heaps, &bare_count, heap);
+    }
+    return any;
+}
+
 struct heap *heap_of_thread(void) {
     if (LIKELY(thread_heap != &no_heap)) {
         return thread_heap;
@@ -143,9 +184,13 @@ struct heap *heap_of_thread(void) {
         return NULL;
     }
     lock_take(&heaps_lock, LOCK_HEAPS);
-    struct heap *heap = idle_heaps;
+    struct heap *heap = pop(&idle_heaps, &idle_count);
     if (heap) {
-        idle_heaps = heap->next_idle;
+        heap_renew(heap);
+    } else {
+        heap = pop(&bare_heaps, &bare_count);
+    }
+    if (heap) {
         heap->shard = shard_for_heap(false);
     } else {
         heap = heap_new();
@@ -232,6 +277,7 @@ static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
     heap->exchanged += got * size_classes[class_index].size;
     if (UNLIKELY(heap->exchanged >= EXCHANGED_MANY)) {
         purge_after_exchange(heap->exchanged);
+        bin_after_exchange(heap->exchanged);
         heap->exchanged = 0;
     }
     return block;
@@ -320,10 +366,18 @@ void heap_end_of_thread(void) {
     (void)flush_everything(heap);
     lock_take(&heaps_lock, LOCK_HEAPS);
     balance_leave(heap);
-    heap_renew(heap);
-    heap->next_idle = idle_heaps;
-    idle_heaps = heap;
+    leave_home(heap);
+    push(&idle_heaps, &idle_count, heap);
+    unsigned in_use = heaps_made - idle_count - bare_count;
+    (void)purge_idle_but(in_use > IDLE_LEAST ? in_use : IDLE_LEAST);
     lock_give(&heaps_lock, LOCK_HEAPS);
+}
+
+bool heap_purge_idle(void) {
+    lock_take(&heaps_lock, LOCK_HEAPS);
+    bool any = purge_idle_but(0);
+    lock_give(&heaps_lock, LOCK_HEAPS);
+    return any;
 }
 
 void heap_watch(void) {

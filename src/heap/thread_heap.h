@@ -101,6 +101,8 @@ struct heap *heap_of_thread(void);
 void heap_end_of_thread(void);
 /* Puts every cached block of the calling thread back; its heap stays. True when there was any. */
 bool heap_flush_all(void);
+/* Gives back the pages of heaps without a thread; by themselves as many keep them as have a thread, and sixteen. True when any went. */
+bool heap_purge_idle(void);
 /* Asks every thread to put its cached blocks back; each does at its next refill or flush. */
 void heap_request_flush(void);
 

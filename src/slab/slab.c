@@ -13,7 +13,7 @@ _Static_assert(sizeof(struct slab) == UNIT_INFO_BYTES, "a slab header is a chunk
 _Static_assert(UNIT_SIZE / FEW_BLOCKS_SIZE <= 64, "few blocks fit in one word");
 
 /* Slices of a slab that must be free for their pages to go: many at first, fewer when the slab was found at rest as often as this. */
-enum { WORTH_IT = 6, WORTH_IT_LATER = 3, LATER = 8 };
+enum { WORTH_IT = 6, WORTH_IT_LATER = 2, LATER = 4 };
 
 /* So many blocks that lie one after the other are taken or put back as a row; and after so many that do not, a row may follow. */
 enum { ROW_LEAST = 4, LOOK_AFTER = 16 };
@@ -155,6 +155,13 @@ static unsigned touched_slices(const struct slab *slab) {
     return (1u << (align_up((size_t)slab->fresh << GRANULE_SHIFT, platform_page_size()) >> SLICE_SHIFT)) - 1;
 }
 
+/* What may be backed: touched by this slab, or by those that had the unit before, who can have left more than it has come to. */
+static unsigned backed_slices(const struct slab *slab) {
+    enum { ALL = (1u << UNIT_SLICES) - 1 };
+    unsigned touched = touched_slices(slab);
+    return touched == ALL ? ALL : touched | chunk_soiled_slices(slab);
+}
+
 static size_t purge_slices(struct slab *slab, unsigned slices) {
     unsigned purged = 0;
     while (slices) {
@@ -178,7 +185,7 @@ static size_t purge_slices(struct slab *slab, unsigned slices) {
 }
 
 size_t slab_purge(struct slab *slab) {
-    return purge_slices(slab, purgeable(slab, touched_slices(slab) | chunk_soiled_slices(slab)));
+    return purge_slices(slab, purgeable(slab, backed_slices(slab)));
 }
 
 size_t slab_purge_at_rest(struct slab *slab) {
@@ -196,7 +203,7 @@ size_t slab_purge_at_rest(struct slab *slab) {
         return 0;
     }
     slab->purged = (uint16_t)out;
-    unsigned slices = purgeable(slab, touched_slices(slab));
+    unsigned slices = purgeable(slab, backed_slices(slab));
     int worth_it = slab->rested == LATER ? WORTH_IT_LATER : WORTH_IT;
     return __builtin_popcount(slices) < worth_it ? 0 : purge_slices(slab, slices);
 }

@@ -98,7 +98,7 @@ ALWAYS_INLINE bool slab_put_one(struct slab *slab, uintptr_t address) {
 /* The pages on which no block lies that is out go back to the system, also those that were backed before the unit was this slab's: they
  * stay part of the slab and read as zeros. Returns the bytes that went. */
 size_t slab_purge(struct slab *slab);
-/* The same for pages that were handed out, where it pays: a few pages at least, fewer once many calls in a row have found the slab at rest;
+/* The same where it pays: a few pages at least, fewer once several calls in a row have found the slab at rest;
  * not if many blocks have come back since the last call, since then the slab may soon be free as a whole; and not again before an eighth of
  * those that were out then has come back. */
 size_t slab_purge_at_rest(struct slab *slab);

@@ -333,6 +333,32 @@ static void free_pages_of_slabs_go_when_there_are_many(void **state) {
     assert_true(free - clean < 3 * DIRTY_MIN);
 }
 
+/* Few slabs change where a heap rests at its size: what has gone to and fro tells that time has passed. */
+static void free_pages_of_slabs_that_rest_go_while_blocks_are_exchanged(void **state) {
+    (void)state;
+    enum { CLASS = 24, BLOCKS = 128, SLABS = 160, PAGES_OUT = 13, IN_PAGE = 8 };
+    static void *block[BLOCKS * SLABS];
+    unsigned shard = 0;
+    for (unsigned n = 0; n < SLABS * BLOCKS; n += BLOCKS) {
+        assert_int_equal(claim(&shard, CLASS, block + n, BLOCKS), BLOCKS);
+        memset(slab_base(slab_of((uintptr_t)block[n])), 5, UNIT_SIZE);
+    }
+    for (unsigned n = 0; n < SLABS * BLOCKS; n += BLOCKS) { /* three pages free, of the others one block out: no slab is sparse */
+        for (unsigned i = 0; i < BLOCKS; i++) {
+            if (i / IN_PAGE >= PAGES_OUT || i % IN_PAGE > 3) {
+                put(CLASS, block[n + i]);
+            }
+        }
+    }
+    assert_int_equal(load_relaxed(&page_counters.slab_clean_bytes), 0);
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(load_relaxed(&page_counters.slab_clean_bytes), 0);
+        bin_after_exchange(load_relaxed(&page_counters.used_bytes) + ((size_t)shard_count() << 20) - 1);
+        bin_after_exchange(1);
+    }
+    assert_int_equal(load_relaxed(&page_counters.slab_clean_bytes), (size_t)SLABS * 3 * 4096);
+}
+
 /* A program that takes and frees the same blocks in turn: pages that went back and were claimed again are kept the next time. */
 static void free_pages_of_slabs_stay_when_they_are_needed_again(void **state) {
     (void)state;
@@ -446,6 +472,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(shards_of_the_same_node_are_asked_first),
     cmocka_unit_test(a_little_is_left_to_its_shard_while_there_is_memory),
     cmocka_unit_test(free_pages_of_slabs_go_when_there_are_many),
+    cmocka_unit_test(free_pages_of_slabs_that_rest_go_while_blocks_are_exchanged),
     cmocka_unit_test(free_pages_of_slabs_stay_when_they_are_needed_again),
     cmocka_unit_test(claimed_pages_are_told_to_those_who_keep_the_budget),
     cmocka_unit_test(a_few_free_pages_stay),

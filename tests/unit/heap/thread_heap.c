@@ -373,6 +373,65 @@ static void a_heap_outlives_its_thread_and_serves_the_next(void **state) {
     assert_int_equal(shard[1], 1); /* that of the processor it runs on, not the last owner's */
 }
 
+enum { MANY_THREADS = 40, KEPT_IDLE = 16 };
+static pthread_barrier_t all_live;
+
+/* Magazines of several pages. */
+static void *live_with_others_and_end(void *context) {
+    (void)context;
+    for (unsigned c = 1; c <= 6; c++) {
+        void *block[200];
+        for (unsigned i = 0; i < COUNT(block); i++) {
+            block[i] = take(c);
+        }
+        for (unsigned i = 0; i < COUNT(block); i++) {
+            put(c, block[i]);
+        }
+    }
+    pthread_barrier_wait(&all_live);
+    struct heap *heap = thread_heap;
+    heap_end_of_thread();
+    return heap;
+}
+
+static void many_threads_live_at_once_and_end(void) {
+    pthread_t thread[MANY_THREADS];
+    pthread_barrier_init(&all_live, NULL, MANY_THREADS);
+    for (unsigned i = 0; i < MANY_THREADS; i++) {
+        assert_int_equal(pthread_create(&thread[i], NULL, live_with_others_and_end, NULL), 0);
+    }
+    for (unsigned i = 0; i < MANY_THREADS; i++) {
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+    }
+    pthread_barrier_destroy(&all_live);
+}
+
+/* After a pool has ended there would be up to 60 KiB of each of its threads; the next pool finds those heaps as if new. */
+static void heaps_without_a_thread_keep_their_pages_only_if_they_are_few(void **state) {
+    (void)state;
+    many_threads_live_at_once_and_end();
+    size_t metadata = load_relaxed(&page_counters.meta_bytes);
+    size_t purged = fake_purged_bytes();
+    assert_true(purged >= (size_t)(MANY_THREADS - KEPT_IDLE) * 4096);
+    many_threads_live_at_once_and_end();
+    assert_int_equal(load_relaxed(&page_counters.meta_bytes), metadata);
+    assert_true(fake_purged_bytes() >= 2 * purged - purged / 8);
+    purged = fake_purged_bytes();
+    assert_true(heap_purge_idle());
+    assert_true(fake_purged_bytes() - purged >= (size_t)(KEPT_IDLE - 1) * 4096);
+    assert_false(heap_purge_idle());
+}
+
+/* It may lie among static data. */
+static void the_first_heap_keeps_its_pages(void **state) {
+    (void)state;
+    pthread_barrier_init(&all_live, NULL, 1);
+    void *first = in_thread(live_with_others_and_end, NULL);
+    assert_false(heap_purge_idle());
+    assert_int_equal(fake_calls(FAKE_PURGE), 0);
+    assert_ptr_equal(in_thread(live_with_others_and_end, NULL), first);
+}
+
 static bool is_home_to(const struct heap *heap, const void *block) {
     return heap->home_root == (uintptr_t)block >> REGION_SHIFT && heap->home == page_map_region((uintptr_t)block);
 }
@@ -516,6 +575,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_heap_that_counts_and_is_watched_leads_nowhere),
     cmocka_unit_test(the_heap_of_no_thread_leads_nowhere),
     cmocka_unit_test(a_heap_outlives_its_thread_and_serves_the_next),
+    cmocka_unit_test(heaps_without_a_thread_keep_their_pages_only_if_they_are_few),
+    cmocka_unit_test(the_first_heap_keeps_its_pages),
     cmocka_unit_test(home_is_where_the_first_block_came_from),
     cmocka_unit_test(home_of_a_thread_that_only_frees),
     cmocka_unit_test(heaps_follow_the_processor),
