@@ -58,6 +58,9 @@ void sparse_look(uintptr_t start, size_t size, bool was_clean) {
     }
     believed = sparse.sure == SURE;
     sparse.least = believed ? AFTER_BELIEVED : AFTER_CLEAN;
+    if (believed) {
+        store_relaxed(&sparse.ever, true);
+    }
     store_relaxed(&sparse.usually, believed);
 }
 
