@@ -200,6 +200,20 @@ static void calloc_gives_back_what_it_would_have_to_look_at(void **state) {
     }
 }
 
+/* The block never leaves the cache: that its pages are given back for nothing shows only then. */
+static void calloc_of_one_block_that_is_filled_ends_it(void **state) {
+    (void)state;
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    believe();
+    for (unsigned i = 0; i < 40; i++) {
+        char *zeros = front_calloc(1, 512 * KIB);
+        assert_true(unit_all(zeros, 512 * KIB, 0));
+        memset(zeros, 0x5a, 512 * KIB);
+        assert_true(large_give((uintptr_t)zeros));
+    }
+    assert_false(sparse_usually());
+}
+
 static void where_that_is_refused_it_clears(void **state) {
     (void)state;
     store_relaxed(&limit_ceiling, SIZE_MAX);
@@ -258,6 +272,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(four_times_the_budget_may_be_dirty),
     cmocka_unit_test(what_chunks_have_counts_in_full),
     cmocka_unit_test(calloc_gives_back_what_it_would_have_to_look_at),
+    cmocka_unit_test(calloc_of_one_block_that_is_filled_ends_it),
     cmocka_unit_test(where_that_is_refused_it_clears),
     cmocka_unit_test(blocks_of_a_program_are_samples),
     cmocka_unit_test(a_block_that_comes_again_and_again_is_none),
