@@ -122,6 +122,11 @@ static void blocks_get_these_sizes_unless_a_limit_is_near(void **state) {
     void *b = take(260 * KIB);
     assert_int_equal(large_size((uintptr_t)b), 260 * KIB);
     store_relaxed(&limit_ceiling, SIZE_MAX);
+    assert_true(large_give((uintptr_t)b));
+    store_relaxed(&limit_full_at, 4 * limit_footprint() - 1); /* a limit that is a quarter reached */
+    b = take(260 * KIB);
+    assert_int_equal(large_size((uintptr_t)b), 260 * KIB);
+    store_relaxed(&limit_full_at, SIZE_MAX);
     bool zeroed = false;
     void *c = large_take(260 * KIB, 2 * BLOCK_ALIGN, &zeroed);
     assert_int_equal(large_size((uintptr_t)c), 320 * KIB);
