@@ -155,7 +155,7 @@ bool span_forget(void *start, size_t bytes) {
     lock_take(&span_lock, LOCK_SPANS);
     /* Of a block that is taken and given back again and again this is the only sample there is: it never leaves the cache. */
     if (!span_windows_made) {
-        sparse_note_given((uintptr_t)start, bytes, false);
+        sparse_note_given((uintptr_t)start, bytes, SPARSE_FORGOTTEN);
     }
     bool goes = !span_windows_made && sparse_usually();
     lock_give(&span_lock, LOCK_SPANS);

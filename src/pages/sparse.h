@@ -25,13 +25,16 @@ struct sparse {
 
 extern struct sparse sparse HIDDEN;
 
-/* A block was given back, and is not the next to be taken again, or `calloc` is about to give its pages back; `was_clean`: none of its
- * pages was backed when it was taken. Span lock. */
-void sparse_look(uintptr_t start, size_t size, bool was_clean);
-ALWAYS_INLINE void sparse_note_given(uintptr_t start, size_t size, bool was_clean) {
+/* What a sample is: a block that was given back, and is not the next to be taken again, none of whose pages was backed when it was taken,
+ * or any other; or what `calloc` is about to give back of one that was used before. */
+enum sparse_sample { SPARSE_CLEAN, SPARSE_ANY, SPARSE_FORGOTTEN };
+
+/* Span lock. */
+void sparse_look(uintptr_t start, size_t size, enum sparse_sample sample);
+ALWAYS_INLINE void sparse_note_given(uintptr_t start, size_t size, enum sparse_sample sample) {
     sparse.given += size;
     if (UNLIKELY(sparse.given >= sparse.least)) {
-        sparse_look(start, size, was_clean);
+        sparse_look(start, size, sample);
     }
 }
 /* True when the program hardly touches its blocks, as far as is known. The lock need not be held. */
