@@ -11,6 +11,7 @@
 #include "heap/guarded.h"
 #include "heap/misuse.h"
 #include "pages/page_map.h"
+#include "pages/sparse.h"
 #include "platform/platform.h"
 #include "slab/size_class.h"
 
@@ -62,9 +63,19 @@ static bool matches(const void *given, size_t align, size_t size, bool (*fits)(c
     return false;
 }
 
+/* A large block of a program that hardly touches them may be twice as long as asked for (sparse.h), and longer by an eighth of that from
+ * where it was cut (span.c). */
+static bool is_much(size_t size, size_t usable) {
+    if (size >= usable / 2) {
+        return true;
+    }
+    size_t better = size > SMALL_MAX && sparse_ever() ? sparse_better_size(align_up(size, platform_page_size())) : 0;
+    return usable <= better + better / 8;
+}
+
 static bool fits_malloc(const void *block, size_t align, size_t size, size_t usable) {
     (void)block;
-    return size <= usable && (size >= usable / 2 || might_get(align, size, usable) || front_resize_kept_large());
+    return size <= usable && (is_much(size, usable) || might_get(align, size, usable) || front_resize_kept_large());
 }
 
 /* A guarded block has the size that was asked for, and so has each block while a checker looks; a mapping that was kept ready may be
@@ -76,7 +87,7 @@ static bool fits_new(const void *block, size_t align, size_t size, size_t usable
     }
     bool in_slab = page_map_class((uintptr_t)block) != 0 && !checker_present();
     return in_slab ? size_class_for(size, align) == page_map_class((uintptr_t)block)
-                   : size <= usable && (size >= usable / 2 || fresh_size(align, size) == usable);
+                   : size <= usable && (is_much(size, usable) || fresh_size(align, size) == usable);
 }
 
 bool sized_matches(const void *block, size_t align, size_t size, const char *call) {

@@ -52,7 +52,7 @@ static void *take_span(size_t size, size_t whole_pages, size_t align, bool *zero
 
 /* `better` is longer than the size in pages. */
 static NOINLINE void *take_better_span(size_t size, size_t better, bool *zeroed) {
-    void *block = limit_admits(better) ? span_take(better, BLOCK_ALIGN, zeroed) : NULL;
+    void *block = limit_is_far() && limit_admits(better) ? span_take(better, BLOCK_ALIGN, zeroed) : NULL;
     return LIKELY(block != NULL) ? block : take_span(size, in_pages(size), BLOCK_ALIGN, zeroed);
 }
 

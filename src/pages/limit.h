@@ -48,7 +48,13 @@ ALWAYS_INLINE bool limit_admits(size_t bytes) {
     return LIKELY(footprint < ceiling && bytes <= ceiling - footprint);
 }
 
-/* The same for whoever fails if it may not; limit_stopped_me then tells so. */
+/* True while the heap has less than a quarter of what the nearest limit lets it have: so long it may be generous with what counts against
+ * limits, be it only address space, or requests would fail that could be served. */
+ALWAYS_INLINE bool limit_is_far(void) {
+    return limit_footprint() <= load_relaxed(&limit_full_at) / 4;
+}
+
+/* The same as limit_admits for whoever fails if it may not; limit_stopped_me then tells so. */
 extern __thread bool limit_stopped HIDDEN __attribute__((tls_model("initial-exec")));
 ALWAYS_INLINE bool limit_lets_grow(size_t bytes) {
     if (LIKELY(limit_admits(bytes))) {

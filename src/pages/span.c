@@ -57,7 +57,7 @@ ALWAYS_INLINE struct span *uncache(unsigned place) {
 /* A span that was cached joins the dirty ones. While blocks of one size come and go there is nothing to be learnt from them. */
 static void enter_dirty(struct span *span) {
     if (!HARDENED_BY(HARDENED_FENCES)) {
-        sparse_note_given(span->start, span->size, span->soiled_from == span->soiled_to);
+        sparse_note_given(span->start, span->size, span->soiled_from == span->soiled_to ? SPARSE_CLEAN : SPARSE_ANY);
     }
     span_remove_from_table(span);
     span->state = DIRTY;

@@ -35,7 +35,8 @@ bool span_give(uintptr_t address);
 /* Changes the length of a used span (bytes as above) without moving it; false when that is not possible, and nothing is changed. */
 bool span_resize(uintptr_t address, size_t bytes);
 
-/* Gives the pages of a part of a used span back; false when the system refuses, or huge pages may back them. */
+/* Gives the pages of a part of a used span back; false when the system refuses, huge pages may back them, or they turn out to be used
+ * (sparse.h). */
 bool span_forget(void *start, size_t bytes);
 
 enum span_result { SPAN_NOTHING, SPAN_DONE, SPAN_REFUSED };

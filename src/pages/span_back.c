@@ -10,6 +10,7 @@
 #include "pages/span.h"
 #include "pages/span_index.h"
 #include "pages/span_inside.h"
+#include "pages/sparse.h"
 #include "platform/platform.h"
 
 #define UNMAP_MIN ((size_t)1 << 20)      /* less is not worth a hole in a mapping */
@@ -152,9 +153,13 @@ enum span_result span_purge(size_t most, unsigned skip) {
 
 bool span_forget(void *start, size_t bytes) {
     lock_take(&span_lock, LOCK_SPANS);
-    bool huge = span_windows_made;
+    /* Of a block that is taken and given back again and again this is the only sample there is: it never leaves the cache. */
+    if (!span_windows_made) {
+        sparse_note_given((uintptr_t)start, bytes, SPARSE_FORGOTTEN);
+    }
+    bool goes = !span_windows_made && sparse_usually();
     lock_give(&span_lock, LOCK_SPANS);
-    return !huge && platform_purge(start, bytes);
+    return goes && platform_purge(start, bytes);
 }
 
 static bool worth_unmapping(const struct span *span) {

@@ -42,9 +42,10 @@ static enum part backed_part(uintptr_t start, size_t size) {
 /*
  * Memory that was used before shows what others left there, and `calloc` looked at. So it tells only for the program, not against
  * it, until the program is believed; then its blocks have the sizes, and are cleared in the way, that leave little there, and one sample
- * that is backed for the most part ends the belief.
+ * that is backed for the most part ends the belief. What `calloc` gives back is faulted in again, so there more than little is too much.
  */
-void sparse_look(uintptr_t start, size_t size, bool was_clean) {
+void sparse_look(uintptr_t start, size_t size, enum sparse_sample sample) {
+    bool was_clean = sample == SPARSE_CLEAN;
     bool believed = sparse_usually();
     if (!believed && !was_clean && sparse.given < AFTER_ANY) {
         return;
@@ -53,11 +54,14 @@ void sparse_look(uintptr_t start, size_t size, bool was_clean) {
     enum part part = backed_part(start, size);
     if (part == LITTLE) {
         sparse.sure += sparse.sure < SURE;
-    } else if (believed ? part == MUCH : was_clean) {
+    } else if (believed ? part == MUCH || sample == SPARSE_FORGOTTEN : was_clean) {
         sparse.sure = 0;
     }
     believed = sparse.sure == SURE;
     sparse.least = believed ? AFTER_BELIEVED : AFTER_CLEAN;
+    if (believed) {
+        store_relaxed(&sparse.ever, true);
+    }
     store_relaxed(&sparse.usually, believed);
 }
 

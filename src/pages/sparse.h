@@ -20,21 +20,30 @@ struct sparse {
     size_t least; /* of them, before another can be due (span lock) */
     unsigned sure;
     _Atomic(bool) usually; /* what follows from it; relaxed: who reads it without the lock may be late */
+    _Atomic(bool) ever;    /* it was so once; relaxed: set before any block has a better size */
 };
 
 extern struct sparse sparse HIDDEN;
 
-/* A block was given back, and is not the next to be taken again; `was_clean`: none of its pages was backed when it was taken. Span lock. */
-void sparse_look(uintptr_t start, size_t size, bool was_clean);
-ALWAYS_INLINE void sparse_note_given(uintptr_t start, size_t size, bool was_clean) {
+/* What a sample is: a block that was given back, and is not the next to be taken again, none of whose pages was backed when it was taken,
+ * or any other; or what `calloc` is about to give back of one that was used before. */
+enum sparse_sample { SPARSE_CLEAN, SPARSE_ANY, SPARSE_FORGOTTEN };
+
+/* Span lock. */
+void sparse_look(uintptr_t start, size_t size, enum sparse_sample sample);
+ALWAYS_INLINE void sparse_note_given(uintptr_t start, size_t size, enum sparse_sample sample) {
     sparse.given += size;
     if (UNLIKELY(sparse.given >= sparse.least)) {
-        sparse_look(start, size, was_clean);
+        sparse_look(start, size, sample);
     }
 }
 /* True when the program hardly touches its blocks, as far as is known. The lock need not be held. */
 ALWAYS_INLINE bool sparse_usually(void) {
     return load_relaxed(&sparse.usually);
+}
+/* True when there may be blocks of better sizes. */
+ALWAYS_INLINE bool sparse_ever(void) {
+    return load_relaxed(&sparse.ever);
 }
 /* What a block of so many bytes had better have: the size itself, or more in whole pages. */
 size_t sparse_better_size(size_t size);

@@ -62,6 +62,7 @@ ALWAYS_INLINE bool lock_grab(struct lock *lock) {
         /* No other thread: relaxed is enough, and a later first thread is created after this, which orders it. */
         if (LIKELY(load_relaxed(&lock->word) == LOCK_FREE)) {
             store_relaxed(&lock->word, LOCK_HELD);
+            fence_against_signals(); /* what is done under the lock stays there, or a handler would find it half done and the lock free */
             return true;
         }
         return false;
@@ -99,6 +100,7 @@ ALWAYS_INLINE void lock_give(struct lock *lock, enum lock_rank rank) {
     }
     ASSERT((lock_ranks_held >> lock_byte_of(rank)) & ((1u << LOCK_RANK_BITS) - 1));
     if (platform_single_threaded()) {
+        fence_against_signals();
         store_relaxed(&lock->word, LOCK_FREE);
     } else if (UNLIKELY(exchange_release(&lock->word, LOCK_FREE) == LOCK_WAITED)) { /* pairs with the acquires above */
         lock_wake(lock);

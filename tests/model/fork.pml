@@ -1,5 +1,5 @@
 /*
- * Fork: src/api/fork.c (before_fork, after_fork), src/platform/lock.c (lock_fork_begin, lock_fork_end, lock_fork_take,
+ * Fork: src/api/fork.c (before_fork, after_fork), src/platform/lock.c and lock.h (lock_fork_begin, lock_fork_end, lock_fork_take,
  * lock_fork_give, lock_holds_all in lock_take, lock_try, lock_give), and *_fork_take, *_fork_give of the layers.
  *
  * Locks by rank: heaps, two bins, chunks, spans, direct, meta, guarded, quarantine. Two threads go bin -> chunks -> meta (a slab is made),

@@ -6,6 +6,7 @@
 #include "front/aligned.h"
 #include "front/fast.h"
 #include "front/resize.h"
+#include "pages/sparse.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -126,7 +127,21 @@ static void blocks_that_could_not_move_match_any_smaller_size(void **state) {
     assert_false(matches(block, 16, 40000));
 }
 
+/* Few sizes (sparse.h), and beside that what little the place had more. */
+static void blocks_that_are_hardly_touched_may_be_more_than_twice_as_long(void **state) {
+    (void)state;
+    fast_free(fast_malloc(72 << 10), "test");
+    store_relaxed(&sparse.ever, true);
+    store_relaxed(&sparse.usually, true);
+    void *block = fast_malloc(SMALL_MAX + 1);
+    assert_int_equal(front_usable_size_or_0(block), 72 << 10);
+    assert_true(matches(block, 16, SMALL_MAX + 1));
+    assert_true(option_set(OPTION_misuse, MISUSE_WARN));
+    assert_false(matches(block, 16, SMALL_MAX));
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(blocks_that_are_hardly_touched_may_be_more_than_twice_as_long),
     cmocka_unit_test(with_pages_of_4_kib),
     cmocka_unit_test(with_pages_of_16_kib),
     cmocka_unit_test(with_pages_of_64_kib),

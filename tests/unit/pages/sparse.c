@@ -24,7 +24,7 @@ static void use(size_t every, bool clean, size_t until_sample) {
         block[page * 4096] = 1;
     }
     for (size_t told = 0; told < until_sample; told += size) {
-        sparse_note_given((uintptr_t)block, size, clean);
+        sparse_note_given((uintptr_t)block, size, clean ? SPARSE_CLEAN : SPARSE_ANY);
     }
     assert_true(platform_unmap(block, size));
 }
@@ -122,6 +122,11 @@ static void blocks_get_these_sizes_unless_a_limit_is_near(void **state) {
     void *b = take(260 * KIB);
     assert_int_equal(large_size((uintptr_t)b), 260 * KIB);
     store_relaxed(&limit_ceiling, SIZE_MAX);
+    assert_true(large_give((uintptr_t)b));
+    store_relaxed(&limit_full_at, 4 * limit_footprint() - 1); /* a limit that is a quarter reached */
+    b = take(260 * KIB);
+    assert_int_equal(large_size((uintptr_t)b), 260 * KIB);
+    store_relaxed(&limit_full_at, SIZE_MAX);
     bool zeroed = false;
     void *c = large_take(260 * KIB, 2 * BLOCK_ALIGN, &zeroed);
     assert_int_equal(large_size((uintptr_t)c), 320 * KIB);
@@ -200,6 +205,22 @@ static void calloc_gives_back_what_it_would_have_to_look_at(void **state) {
     }
 }
 
+/* The block never leaves the cache: that its pages are given back for nothing shows only then. */
+static void calloc_of_one_block_that_is_filled_ends_it(void **state) {
+    (void)state;
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    believe();
+    for (unsigned i = 0; i < 40; i++) {
+        char *zeros = front_calloc(1, 512 * KIB);
+        assert_true(unit_all(zeros, 512 * KIB, 0));
+        for (size_t page = 0; page < 512 * KIB; page += 12 * KIB) { /* a third is too much here */
+            zeros[page] = 0x5a;
+        }
+        assert_true(large_give((uintptr_t)zeros));
+    }
+    assert_false(sparse_usually());
+}
+
 static void where_that_is_refused_it_clears(void **state) {
     (void)state;
     store_relaxed(&limit_ceiling, SIZE_MAX);
@@ -258,6 +279,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(four_times_the_budget_may_be_dirty),
     cmocka_unit_test(what_chunks_have_counts_in_full),
     cmocka_unit_test(calloc_gives_back_what_it_would_have_to_look_at),
+    cmocka_unit_test(calloc_of_one_block_that_is_filled_ends_it),
     cmocka_unit_test(where_that_is_refused_it_clears),
     cmocka_unit_test(blocks_of_a_program_are_samples),
     cmocka_unit_test(a_block_that_comes_again_and_again_is_none),
