@@ -11,6 +11,7 @@
 enum {
     PIECE_PAGES = 32, /* of a sample that are looked at */
     SURE = 4,         /* samples that were hardly backed, with none of fresh memory between that was not: then the program is believed */
+    DOUBT = 2,        /* so many of these a sample takes off that `calloc` had better not have given back */
     SIZES_SHIFT = 2,  /* four sizes to a doubling */
 };
 
@@ -20,7 +21,7 @@ enum {
 #define AFTER_ANY ((size_t)64 << 20)
 #define SIZE_STEP ((size_t)64 << 10) /* between two sizes, at least */
 
-enum part { LITTLE, SOME, MUCH };
+enum part { LITTLE, SOME, MORE, MUCH };
 
 struct sparse sparse = {.least = AFTER_CLEAN};
 static uint32_t place; /* of the next piece, by chance */
@@ -36,13 +37,15 @@ static enum part backed_part(uintptr_t start, size_t size) {
     if (found == 0) { /* does the system tell at all? This was written to: */
         return platform_resident((const void *)align_down((uintptr_t)&place, page), page) ? LITTLE : SOME;
     }
-    return found <= piece * page / 4 ? LITTLE : found <= piece * page / 2 ? SOME : MUCH;
+    size_t eighth = piece * page / 8;
+    return found <= 2 * eighth ? LITTLE : found <= 3 * eighth ? SOME : found <= 4 * eighth ? MORE : MUCH;
 }
 
 /*
  * Memory that was used before shows what others left there, and `calloc` looked at. So it tells only for the program, not against
  * it, until the program is believed; then its blocks have the sizes, and are cleared in the way, that leave little there, and one sample
- * that is backed for the most part ends the belief. What `calloc` gives back is faulted in again, so there more than little is too much.
+ * that is backed for the most part ends the belief. What `calloc` gives back is faulted in again, so there three eighths are enough,
+ * twice.
  */
 void sparse_look(uintptr_t start, size_t size, enum sparse_sample sample) {
     bool was_clean = sample == SPARSE_CLEAN;
@@ -54,10 +57,13 @@ void sparse_look(uintptr_t start, size_t size, enum sparse_sample sample) {
     enum part part = backed_part(start, size);
     if (part == LITTLE) {
         sparse.sure += sparse.sure < SURE;
-    } else if (believed ? part == MUCH || sample == SPARSE_FORGOTTEN : was_clean) {
+    } else if (believed && sample == SPARSE_FORGOTTEN) {
+        unsigned doubt = part >= MORE ? DOUBT : 0;
+        sparse.sure = sparse.sure > doubt ? sparse.sure - doubt : 0;
+    } else if (believed ? part == MUCH : was_clean) {
         sparse.sure = 0;
     }
-    believed = sparse.sure == SURE;
+    believed = believed ? sparse.sure != 0 : sparse.sure == SURE;
     sparse.least = believed ? AFTER_BELIEVED : AFTER_CLEAN;
     if (believed) {
         store_relaxed(&sparse.ever, true);
