@@ -416,6 +416,7 @@ static void heaps_without_a_thread_keep_their_pages_only_if_they_are_few(void **
     many_threads_live_at_once_and_end();
     assert_int_equal(load_relaxed(&page_counters.meta_bytes), metadata);
     assert_true(fake_purged_bytes() >= 2 * purged - purged / 8);
+    assert_int_equal(load_relaxed(&magazines_bytes), 0); /* each began without a magazine */
     purged = fake_purged_bytes();
     assert_true(heap_purge_idle());
     assert_true(fake_purged_bytes() - purged >= (size_t)(KEPT_IDLE - 1) * 4096);
