@@ -38,6 +38,29 @@ static void contents_survive_every_step(void **state) {
     assert_string_equal(fake_output(), "");
 }
 
+/* Not what no longer fits, which would be the next block's. */
+static void a_smaller_block_gets_what_it_holds(void **state) {
+    (void)state;
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        size_t size = size_classes[c].size;
+        unsigned char *around[3];
+        for (unsigned i = 0; i < COUNT(around); i++) {
+            around[i] = memset(fast_malloc(size), 0x11, size);
+        }
+        fast_free(around[1], "test"); /* the next of its class */
+        unsigned char *block = memset(fast_malloc(SMALL_MAX), 0x77, SMALL_MAX);
+        unsigned char *smaller = front_resize(block, size, "test");
+        if (smaller != block) {
+            assert_ptr_equal(smaller, around[1]);
+        }
+        assert_true(unit_all(smaller, size, 0x77));
+        assert_true(unit_all(around[0], size, 0x11) && unit_all(around[2], size, 0x11));
+        fast_free(smaller, "test");
+        fast_free(around[0], "test");
+        fast_free(around[2], "test");
+    }
+}
+
 static void a_block_stays_while_half_of_it_is_used(void **state) {
     (void)state;
     for (unsigned c = 1; c < CLASS_COUNT; c++) {
@@ -210,6 +233,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(failures_leave_the_block_alone),
     cmocka_unit_test(growing_in_small_steps_copies_little),
     cmocka_unit_test(growing_by_little_needs_no_more_than_that),
+    cmocka_unit_test(a_smaller_block_gets_what_it_holds),
     cmocka_unit_test(shrinking_never_fails),
     cmocka_unit_test(wrong_addresses),
 };

@@ -158,6 +158,25 @@ static void bad_blocks_come_to_the_front(void **state) {
     assert_int_equal(bin_put(7, &alone, 1), 1);
 }
 
+/* Those before the bin changes are no blocks of the one that is left. */
+static void bad_blocks_are_not_counted_whichever_bin_they_stand_before(void **state) {
+    (void)state;
+    static char foreign;
+    assert_true(option_set(OPTION_shards, 2));
+    unsigned first = 0;
+    unsigned second = 1;
+    void *a[8];
+    void *b[8];
+    assert_int_equal(claim(&first, 6, a, 8), 8);
+    assert_int_equal(claim(&second, 6, b, 8), 8);
+    void *given[] = {&foreign, a[0], a[0], b[0], b[0], &foreign, a[1], b[1], a[1], a[2], a[3], a[4], a[4], b[2]};
+    assert_int_equal(bin_put(6, given, COUNT(given)), 6);
+    assert_int_equal(bin_blocks_out(6), 8);
+    assert_int_equal(bin_put(6, a + 5, 3), 0);
+    assert_int_equal(bin_put(6, b + 3, 5), 0);
+    assert_int_equal(bin_blocks_out(6), 0);
+}
+
 static void follows_a_model(void **state) {
     (void)state;
     enum { CLASS = 40, MOST = 3000 };
@@ -466,6 +485,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_kept_slab_goes_when_another_is_partly_used),
     cmocka_unit_test(few_empty_slabs_are_kept_in_all),
     cmocka_unit_test(bad_blocks_come_to_the_front),
+    cmocka_unit_test(bad_blocks_are_not_counted_whichever_bin_they_stand_before),
     cmocka_unit_test(follows_a_model),
     cmocka_unit_test(blocks_go_back_to_their_own_shard),
     cmocka_unit_test(what_other_shards_have_plenty_of_is_used_before_new_memory),

@@ -416,10 +416,20 @@ static void heaps_without_a_thread_keep_their_pages_only_if_they_are_few(void **
     many_threads_live_at_once_and_end();
     assert_int_equal(load_relaxed(&page_counters.meta_bytes), metadata);
     assert_true(fake_purged_bytes() >= 2 * purged - purged / 8);
+    assert_int_equal(load_relaxed(&magazines_bytes), 0); /* each began without a magazine */
     purged = fake_purged_bytes();
     assert_true(heap_purge_idle());
     assert_true(fake_purged_bytes() - purged >= (size_t)(KEPT_IDLE - 1) * 4096);
     assert_false(heap_purge_idle());
+}
+
+/* Of such pages each is two heaps'. */
+static void pages_of_64_kib_stay(void **state) {
+    (void)state;
+    fake_settings.page_size = 65536;
+    many_threads_live_at_once_and_end();
+    assert_false(heap_purge_idle());
+    assert_int_equal(fake_purged_bytes(), 0);
 }
 
 /* It may lie among static data. */
@@ -576,6 +586,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_heap_of_no_thread_leads_nowhere),
     cmocka_unit_test(a_heap_outlives_its_thread_and_serves_the_next),
     cmocka_unit_test(heaps_without_a_thread_keep_their_pages_only_if_they_are_few),
+    cmocka_unit_test(pages_of_64_kib_stay),
     cmocka_unit_test(the_first_heap_keeps_its_pages),
     cmocka_unit_test(home_is_where_the_first_block_came_from),
     cmocka_unit_test(home_of_a_thread_that_only_frees),

@@ -475,6 +475,9 @@ static void words_without_free_blocks_are_passed_over(void **state) {
         assert_int_equal(slab_claim(slab, block + blocks, free), free);
         assert_int_equal(slab->words_free & ~tail, 0);
         slab_check(slab);
+        assert_true(slab_put_one(slab, (uintptr_t)slab_base(slab) + (size_t)(blocks / 2) * size_classes[c].size));
+        assert_int_equal(slab->words_free & ~tail, (uint64_t)1 << (blocks / 2 * size_classes[c].size >> WORD_SHIFT));
+        assert_int_equal(slab_claim(slab, block + blocks, 1), 1);
         for (unsigned index = 0; index < blocks; index++) {
             assert_true(put(slab, index));
         }
