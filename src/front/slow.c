@@ -123,14 +123,6 @@ void *front_take_growing(size_t size, size_t copied) {
     return block;
 }
 
-static void *take(size_t size, bool *zeroed) {
-    if (size <= SMALL_MAX) {
-        *zeroed = false;
-        return front_take_class(size_class_of(size));
-    }
-    return front_take_large(size, BLOCK_ALIGN, zeroed);
-}
-
 void *front_take_aligned(size_t size, size_t align, bool *zeroed) {
     unsigned class_index = size_class_for(size, align);
     if (class_index) {
@@ -249,7 +241,9 @@ void *front_calloc(size_t count, size_t size) {
     }
     bool zeroed = bytes > SMALL_MAX;
     bool special = UNLIKELY(load_relaxed(&front_special));
-    void *block = !zeroed ? fast_malloc(bytes) : special ? front_take_special(bytes, BLOCK_ALIGN, &zeroed) : take(bytes, &zeroed);
+    void *block = !zeroed   ? fast_malloc(bytes)
+                  : special ? front_take_special(bytes, BLOCK_ALIGN, &zeroed)
+                            : front_take_large(bytes, BLOCK_ALIGN, &zeroed);
     if (block && !zeroed && !hardened_gave_zeros(bytes)) {
         if (bytes > SMALL_MAX && !special) {
             clear_large(block, bytes);
