@@ -73,7 +73,7 @@ ALWAYS_INLINE void *chunk_unit_info(struct chunk *chunk, uintptr_t address) {
     enum { INFO_SHIFT = 6 }; /* one shift for both: down to the unit, up to its info */
     _Static_assert(UNIT_INFO_BYTES == 1 << INFO_SHIFT, "an info's bytes");
     size_t offset = address >> (UNIT_SHIFT - INFO_SHIFT) & (size_t)(CHUNK_UNITS - 1) << INFO_SHIFT;
-    return chunk->unit_info[0] + offset;
+    return (char *)chunk->unit_info + offset;
 }
 
 /* Takes one whole unit for a slab of this class, sets its class byte, and returns its unit_info, as its last user left it (zeros at
