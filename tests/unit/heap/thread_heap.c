@@ -394,27 +394,39 @@ static void *live_with_others_and_end(void *context) {
     return heap;
 }
 
-static void many_threads_live_at_once_and_end(void) {
+/* Tells their heaps. */
+static void many_threads_live_at_once_and_end(void *heaps[MANY_THREADS]) {
     pthread_t thread[MANY_THREADS];
     pthread_barrier_init(&all_live, NULL, MANY_THREADS);
     for (unsigned i = 0; i < MANY_THREADS; i++) {
         assert_int_equal(pthread_create(&thread[i], NULL, live_with_others_and_end, NULL), 0);
     }
     for (unsigned i = 0; i < MANY_THREADS; i++) {
-        assert_int_equal(pthread_join(thread[i], NULL), 0);
+        assert_int_equal(pthread_join(thread[i], &heaps[i]), 0);
     }
     pthread_barrier_destroy(&all_live);
+}
+
+static bool is_among(const void *heap, void *const heaps[MANY_THREADS]) {
+    bool found = false;
+    for (unsigned i = 0; i < MANY_THREADS; i++) {
+        found |= heaps[i] == heap;
+    }
+    return found;
 }
 
 /* After a pool has ended there would be up to 60 KiB of each of its threads; the next pool finds those heaps as if new. */
 static void heaps_without_a_thread_keep_their_pages_only_if_they_are_few(void **state) {
     (void)state;
-    many_threads_live_at_once_and_end();
-    size_t metadata = load_relaxed(&page_counters.meta_bytes);
+    void *first[MANY_THREADS];
+    void *next[MANY_THREADS];
+    many_threads_live_at_once_and_end(first);
     size_t purged = fake_purged_bytes();
     assert_true(purged >= (size_t)(MANY_THREADS - KEPT_IDLE) * 4096);
-    many_threads_live_at_once_and_end();
-    assert_int_equal(load_relaxed(&page_counters.meta_bytes), metadata);
+    many_threads_live_at_once_and_end(next);
+    for (unsigned i = 0; i < MANY_THREADS; i++) {
+        assert_true(is_among(next[i], first));
+    }
     assert_true(fake_purged_bytes() >= 2 * purged - purged / 8);
     assert_int_equal(load_relaxed(&magazines_bytes), 0); /* each began without a magazine */
     purged = fake_purged_bytes();
@@ -427,7 +439,8 @@ static void heaps_without_a_thread_keep_their_pages_only_if_they_are_few(void **
 static void pages_of_64_kib_stay(void **state) {
     (void)state;
     fake_settings.page_size = 65536;
-    many_threads_live_at_once_and_end();
+    void *heaps[MANY_THREADS];
+    many_threads_live_at_once_and_end(heaps);
     assert_false(heap_purge_idle());
     assert_int_equal(fake_purged_bytes(), 0);
 }
