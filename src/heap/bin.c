@@ -19,6 +19,7 @@ enum {
     LISTS,
     KEPT_SLABS_MAX = 16,
     SPARSE_MANY = 32,
+    SHARES_LINES = 256, /* smaller blocks mostly share their cache lines with others */
     PURGED_AT_ONCE = 2 << 20,
     SEVERAL = 4
 };
@@ -136,8 +137,7 @@ static size_t bytes_free(struct bin *bin, unsigned class_index) {
 
 /*
  * Other shards that have more than `but` bytes free in this class. No lock is held. Before new memory is taken, they are asked if that is
- * more than a slab's worth; less is left to the shard it belongs to, since two threads that take their blocks from one slab write to the
- * same cache lines. When there is no new memory, whatever they have will do.
+ * more than is left to the shard it belongs to. When there is no new memory, whatever they have will do.
  */
 static unsigned claim_elsewhere(unsigned own, unsigned class_index, size_t but, void **end, unsigned want) {
     unsigned got = 0;
@@ -153,6 +153,12 @@ static unsigned claim_elsewhere(unsigned own, unsigned class_index, size_t but, 
         }
     }
     return got;
+}
+
+/* Two threads that take small blocks from one slab write to the same cache lines: up to a slab's worth of them is the shard's own. Of others
+ * a part is, so that what a shard has given up does not wait, in each class, for a thread that will not come. */
+static size_t left_to_shard(unsigned class_index) {
+    return size_classes[class_index].size < SHARES_LINES ? UNIT_SIZE : UNIT_SIZE / 4;
 }
 
 /* Makes a slab and takes from it. The bin's lock is held. */
@@ -179,7 +185,7 @@ unsigned bin_claim(unsigned *shard, unsigned class_index, void **end, unsigned w
     unsigned got = claim_listed(bin, end, want);
     if (UNLIKELY(got == 0)) {
         lock_give(&bin->lock, LOCK_BIN);
-        got = claim_elsewhere(*shard, class_index, UNIT_SIZE, end, want);
+        got = claim_elsewhere(*shard, class_index, left_to_shard(class_index), end, want);
         if (got) {
             return got;
         }

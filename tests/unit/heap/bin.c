@@ -300,21 +300,45 @@ static void shards_of_the_same_node_are_asked_first(void **state) {
 /* Or threads would share cache lines for the sake of a few kilobytes; but a block that is there is never refused. */
 static void a_little_is_left_to_its_shard_while_there_is_memory(void **state) {
     (void)state;
+    enum { CLASS = 8 };
     assert_true(option_set(OPTION_shards, 2));
     unsigned first = 0;
     unsigned second = 1;
     void *block[2];
     void *other;
-    assert_int_equal(claim(&first, 30, block, 2), 2);
-    put(30, block[0]);
-    assert_int_equal(claim(&second, 30, &other, 1), 1);
+    assert_int_equal(claim(&first, CLASS, block, 2), 2);
+    put(CLASS, block[0]);
+    assert_int_equal(claim(&second, CLASS, &other, 1), 1);
     assert_int_not_equal(unit_of(other), unit_of(block[1]));
     fake_fail_from(FAKE_MAP, 1);
     unsigned from_first = 0;
-    while (claim(&second, 30, &other, 1)) {
+    while (claim(&second, CLASS, &other, 1)) {
         from_first += unit_of(other) == unit_of(block[1]);
     }
-    assert_int_equal(from_first, size_classes[30].blocks - 1);
+    assert_int_equal(from_first, size_classes[CLASS].blocks - 1);
+}
+
+/* The first shard has one slab of this class, half of it free: where does the second take from? */
+static bool half_a_slab_is_shared(unsigned class_index) {
+    unsigned first = 0;
+    unsigned second = 1;
+    void *block[UNIT_SIZE / 16];
+    void *other;
+    unsigned blocks = size_classes[class_index].blocks;
+    assert_int_equal(claim(&first, class_index, block, blocks), blocks);
+    for (unsigned i = 0; i < blocks; i += 2) {
+        put(class_index, block[i]);
+    }
+    assert_int_equal(claim(&second, class_index, &other, 1), 1);
+    return unit_of(other) == unit_of(block[0]);
+}
+
+static void half_a_slab_is_shared_unless_its_blocks_share_cache_lines(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_shards, 2));
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        assert_int_equal(half_a_slab_is_shared(c), size_classes[c].size >= 256);
+    }
 }
 
 /* One block in 64 stays in each of many slabs. */
@@ -490,6 +514,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(blocks_go_back_to_their_own_shard),
     cmocka_unit_test(what_other_shards_have_plenty_of_is_used_before_new_memory),
     cmocka_unit_test(shards_of_the_same_node_are_asked_first),
+    cmocka_unit_test(half_a_slab_is_shared_unless_its_blocks_share_cache_lines),
     cmocka_unit_test(a_little_is_left_to_its_shard_while_there_is_memory),
     cmocka_unit_test(free_pages_of_slabs_go_when_there_are_many),
     cmocka_unit_test(free_pages_of_slabs_that_rest_go_while_blocks_are_exchanged),
