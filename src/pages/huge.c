@@ -22,6 +22,8 @@ static COLD uint8_t ask(void) {
 /*
  * The ledger. A slow page has to be paid for before anybody tries again: by time that passes, of which it may have taken no more than a
  * share, or by what quick ones gain meanwhile. Quick are those that this process gave back a moment ago, so as many may be had on credit.
+ * Each slow one that is met before quick ones have made up for those before it doubles the time: a heap that turns over a few chunks would
+ * else lose its share of the time for as long as it runs.
  *
  * All relaxed: a thread that sees it late tries once more, or once less.
  */
@@ -33,10 +35,13 @@ enum {
     SLOW_SHARE = 50, /* of the time that passes may be lost by trying */
     BACKED = 256,    /* windows that are known to be backed by a huge page */
     PRICED = 16,     /* pages that are touched to learn what ordinary ones take */
+    IN_VAIN_MAX = 6, /* so often the time is doubled at most */
 };
 
 static _Atomic(uint64_t) paid_at;               /* until then only those on credit are tried; 0: none was slow lately */
 static _Atomic(uint64_t) price;                 /* of ordinary pages for a window, when one was slow last */
+static _Atomic(uint64_t) lost;                  /* by slow ones, beyond that price, and not gained since */
+static _Atomic(unsigned) in_vain;               /* slow ones since nothing was lost */
 static _Atomic(size_t) credit;                  /* bytes given back in huge pages and not taken again, since one was slow */
 static _Atomic(uint64_t) given_at;              /* the last of them */
 static SPARSE _Atomic(uint32_t) backed[BACKED]; /* numbers of windows, each at its place: a later one of the same place drives it out */
@@ -74,6 +79,12 @@ void huge_given(const char *start, size_t size) {
     }
 }
 
+/* The wait for the slow ones met last, as a power of two. */
+static unsigned times_doubled(void) {
+    unsigned slow = load_relaxed(&in_vain);
+    return slow == 0 ? 0 : slow > IN_VAIN_MAX ? IN_VAIN_MAX : slow - 1;
+}
+
 static bool may_try(size_t bytes) {
     uint64_t paid = load_relaxed(&paid_at);
     if (LIKELY(paid == 0)) {
@@ -84,16 +95,22 @@ static bool may_try(size_t bytes) {
         store_relaxed(&paid_at, 0);
         return true;
     }
-    return bytes <= load_relaxed(&credit) && now - load_relaxed(&given_at) < WARM && paid - now < DEBT_MAX;
+    return bytes <= load_relaxed(&credit) && now - load_relaxed(&given_at) < WARM && (paid - now) >> times_doubled() < DEBT_MAX;
 }
 
 static void note_quick(uint64_t taken) {
+    uint64_t ordinary = load_relaxed(&price);
+    uint64_t gained = ordinary > taken ? ordinary - taken : 0;
+    uint64_t owed = load_relaxed(&lost);
+    if (owed) {
+        store_relaxed(&lost, owed > gained ? owed - gained : 0);
+        store_relaxed(&in_vain, owed > gained ? load_relaxed(&in_vain) : 0);
+    }
     uint64_t paid = load_relaxed(&paid_at);
     if (LIKELY(paid == 0)) {
         return;
     }
-    uint64_t ordinary = load_relaxed(&price);
-    uint64_t gained = SLOW_SHARE * (ordinary > taken ? ordinary - taken : 0);
+    gained *= SLOW_SHARE;
     store_relaxed(&paid_at, paid > gained ? paid - gained : 0);
     size_t left = load_relaxed(&credit);
     store_relaxed(&credit, left > HUGE_WINDOW ? left - HUGE_WINDOW : 0);
@@ -117,11 +134,14 @@ static uint64_t price_now(void) {
 }
 
 static void note_slow(uint64_t taken) {
+    uint64_t ordinary = price_now();
     store_relaxed(&credit, 0);
-    store_relaxed(&price, price_now());
+    store_relaxed(&price, ordinary);
+    store_relaxed(&lost, load_relaxed(&lost) + taken - (ordinary < taken ? ordinary : taken));
+    store_relaxed(&in_vain, load_relaxed(&in_vain) + 1);
     uint64_t now = platform_clock();
     uint64_t paid = load_relaxed(&paid_at);
-    store_relaxed(&paid_at, (paid > now ? paid : now) + SLOW_SHARE * taken);
+    store_relaxed(&paid_at, (paid > now ? paid : now) + (SLOW_SHARE * taken << times_doubled()));
 }
 
 /* Where the memory has to be searched for, or the host of a virtual machine has to find it first, a huge page takes milliseconds. */

@@ -167,11 +167,53 @@ static void no_price_is_no_gain(void **state) {
     assert_true(huge_wanted(HUGE_START, 2 * MIB));
     fake_fail_nth(FAKE_MAP, 2);
     char *memory = after_a_slow_one(2);
-    uint64_t until = fake_settings.clock + 100 * MILLISECOND;
+    uint64_t until = fake_settings.clock + 200 * MILLISECOND; /* the second in vain */
     assert_true(huge_touch(memory, 8 * MIB));
     fake_settings.clock = until - 1;
     assert_false(huge_wanted(HUGE_START, 2 * MIB));
     fake_settings.clock = until;
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+}
+
+/* A heap that turns over a few chunks loses next to nothing in the long run. */
+static void slow_ones_in_vain_are_tried_less_and_less(void **state) {
+    (void)state;
+    char *memory = after_a_slow_one(2);
+    for (unsigned i = 1; i <= 10; i++) {
+        uint64_t wait = (uint64_t)100 * MILLISECOND << (i < 6 ? i : 6);
+        fake_settings.clock += (uint64_t)3600 * 1000 * MILLISECOND;
+        assert_true(huge_wanted(HUGE_START, 2 * MIB));
+        fake_settings.clock_step = 2 * MILLISECOND;
+        assert_false(huge_touch(memory, 2 * MIB));
+        fake_settings.clock_step = 0;
+        uint64_t begin = fake_settings.clock;
+        fake_settings.clock = begin + wait - 10 * MILLISECOND; /* the price of ordinary pages was asked for, too */
+        assert_false(huge_wanted(HUGE_START, 2 * MIB));
+        fake_settings.clock = begin + wait;
+        assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    }
+    for (unsigned i = 1; i <= 11; i++) { /* each gains what one slow one lost */
+        assert_true(huge_touch(memory, 2 * MIB));
+    }
+    fake_settings.clock_step = 2 * MILLISECOND;
+    assert_false(huge_touch(memory, 2 * MIB));
+    fake_settings.clock_step = 0;
+    fake_settings.clock += 100 * MILLISECOND;
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+}
+
+/* Who owes so much for having tried in vain may still have what went back a moment ago. */
+static void a_doubled_wait_leaves_credit(void **state) {
+    (void)state;
+    char *memory = after_a_slow_one(18);
+    fake_settings.clock += 900 * MILLISECOND;
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    fake_settings.clock_step = 18 * MILLISECOND;
+    assert_false(huge_touch(memory, 2 * MIB));
+    fake_settings.clock_step = 0;
+    fake_settings.clock += 100 * MILLISECOND; /* 1700 are left */
+    assert_false(huge_wanted(HUGE_START, 2 * MIB));
+    huge_given(memory, 2 * MIB);
     assert_true(huge_wanted(HUGE_START, 2 * MIB));
 }
 
@@ -188,6 +230,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(credit_grows_old),
     cmocka_unit_test(slow_ones_end_credit),
     cmocka_unit_test(quick_ones_pay_for_slow_ones),
+    cmocka_unit_test(slow_ones_in_vain_are_tried_less_and_less),
+    cmocka_unit_test(a_doubled_wait_leaves_credit),
     cmocka_unit_test(no_price_is_no_gain),
     cmocka_unit_test(gains_reach_back_no_further_than_the_beginning),
     cmocka_unit_test(slow_ones_are_given_up_for_a_while),
