@@ -136,7 +136,7 @@ static void empty_others(struct heap *heap, const char *call) {
             balance_flush(heap, c, held, call);
             emptied += held;
             if (emptied >= MAGAZINE_BLOCKS_MAX) {
-                heap->empty_hand = (uint8_t)(c + 1);
+                heap->empty_hand = (uint8_t)((c + 1) % CLASS_COUNT);
                 return;
             }
         }

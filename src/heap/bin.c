@@ -155,8 +155,8 @@ static unsigned claim_elsewhere(unsigned own, unsigned class_index, size_t but, 
     return got;
 }
 
-/* Two threads that take small blocks from one slab write to the same cache lines: up to a slab's worth of them is the shard's own. Of others
- * a part is, so that what a shard has given up does not wait, in each class, for a thread that will not come. */
+/* Two threads that take small blocks from one slab write to the same cache lines: up to a slab's worth of them is the shard's own. Of
+ * others a part is, so that what a shard has given up does not wait, in each class, for a thread that will not come. */
 static size_t left_to_shard(unsigned class_index) {
     return size_classes[class_index].size < SHARES_LINES ? UNIT_SIZE : UNIT_SIZE / 4;
 }

@@ -13,7 +13,7 @@
 #include "config/geometry.h"
 
 enum {
-    CLASS_COUNT = 61,
+    CLASS_COUNT = 64,
     CLASS_TABLE = 64,
     CLASS_STEP_MAX = SMALL_TABLE_MAX / BLOCK_ALIGN + 1,
     CLASS_STRIDE = 128, /* divides the size of every class above SMALL_TABLE_MAX */
@@ -32,7 +32,7 @@ enum { FEW_BLOCKS_SIZE = 64 * BLOCK_ALIGN };
 
 /* Marked classes, those above SMALL_TABLE_MAX: the bit of a block is set only while a program has it, and clear in magazines too. The
  * hardened build has none: canaries tell it the same of all classes. */
-enum { CLASS_MARKED = 33 };
+enum { CLASS_MARKED = 34 };
 ALWAYS_INLINE bool size_class_is_marked(unsigned class_index) {
     return !hardened && checked_free && class_index >= CLASS_MARKED;
 }

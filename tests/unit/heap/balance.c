@@ -433,7 +433,7 @@ static void idle_heaps_leave_their_share_to_others(void **state) {
         assert_int_equal(pthread_create(&thread[i], NULL, hold_a_heap, NULL), 0);
     }
     pthread_barrier_wait(&made);
-    assert_int_equal(in_a_thread(), alone);
+    assert_true(in_a_thread() > alone / 8 * 7); /* a share would be an eighth */
     pthread_barrier_wait(&done);
     for (size_t i = 0; i < MANY; i++) {
         assert_int_equal(pthread_join(thread[i], NULL), 0);

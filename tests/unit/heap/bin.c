@@ -54,7 +54,7 @@ static void lowest_address_first(void **state) {
 /* Three slabs with one block in 16, in 2 and 15 of 16 free: the fullest gives, the emptiest drains and its unit goes. */
 static void fullest_slab_first_so_that_sparse_ones_drain(void **state) {
     (void)state;
-    enum { CLASS = 48, BLOCKS = 16 }; /* 4096 bytes */
+    enum { CLASS = 49, BLOCKS = 16 }; /* 4096 bytes */
     unsigned shard = 0;
     void *block[3 * BLOCKS];
     assert_int_equal(size_classes[CLASS].blocks, BLOCKS);
@@ -106,13 +106,13 @@ static void a_kept_slab_goes_when_another_is_partly_used(void **state) {
     (void)state;
     unsigned shard = 0;
     void *block[32];
-    assert_int_equal(claim(&shard, 48, block, 16), 16);
-    assert_int_equal(claim(&shard, 48, block + 16, 16), 16);
+    assert_int_equal(claim(&shard, 49, block, 16), 16);
+    assert_int_equal(claim(&shard, 49, block + 16, 16), 16);
     for (int i = 0; i < 16; i++) {
-        put(48, block[i]);
+        put(49, block[i]);
     }
     assert_int_equal(used_units(), 2); /* the other one is full: this one is all there is to claim from */
-    put(48, block[16]);
+    put(49, block[16]);
     assert_int_equal(used_units(), 1);
 }
 
@@ -223,17 +223,17 @@ static void blocks_go_back_to_their_own_shard(void **state) {
     unsigned second = 1;
     void *a[16];
     void *b[16];
-    assert_int_equal(claim(&first, 48, a, 16), 16);
-    assert_int_equal(claim(&second, 48, b, 16), 16);
+    assert_int_equal(claim(&first, 49, a, 16), 16);
+    assert_int_equal(claim(&second, 49, b, 16), 16);
     assert_int_equal(slab_shard(slab_of((uintptr_t)a[0])), 0);
     assert_int_equal(slab_shard(slab_of((uintptr_t)b[0])), 1);
     void *mixed[] = {a[0], b[0], a[1], b[1], a[2], b[2]};
-    assert_int_equal(bin_put(48, mixed, 6), 0);
-    assert_int_equal(bin_blocks_out(48), 26);
+    assert_int_equal(bin_put(49, mixed, 6), 0);
+    assert_int_equal(bin_blocks_out(49), 26);
     void *again[3];
-    assert_int_equal(claim(&second, 48, again, 3), 3);
+    assert_int_equal(claim(&second, 49, again, 3), 3);
     assert_memory_equal(again, b, sizeof again);
-    assert_int_equal(claim(&first, 48, again, 3), 3);
+    assert_int_equal(claim(&first, 49, again, 3), 3);
     assert_memory_equal(again, a, sizeof again);
 }
 
@@ -436,16 +436,16 @@ static void refusals(void **state) {
     (void)state;
     unsigned shard = 0;
     void *block[40];
-    assert_int_equal(claim(&shard, 60, block, 40), 2);
+    assert_int_equal(claim(&shard, 63, block, 40), 2);
     unsigned count = 2;
     fake_fail_from(FAKE_MAP, 1);
     unsigned got;
-    while ((got = claim(&shard, 60, block, 40)) != 0) {
+    while ((got = claim(&shard, 63, block, 40)) != 0) {
         count += got;
     }
     assert_int_equal(count, 2 * CHUNK_UNITS); /* the chunk that was there */
     assert_int_equal(claim(&shard, 1, block, 1), 0);
-    assert_int_equal(bin_blocks_out(60), count);
+    assert_int_equal(bin_blocks_out(63), count);
     fake_fail_never();
     assert_int_equal(claim(&shard, 1, block, 1), 1);
 }
@@ -472,7 +472,7 @@ static void fork_takes_and_gives_every_lock(void **state) {
 /* Of every bin in every shard; the blocks that are out stay, and a second call finds nothing. */
 static void free_pages_of_partly_used_slabs_go_back(void **state) {
     (void)state;
-    enum { CLASS = 48, BLOCKS = 16 }; /* 4096 bytes */
+    enum { CLASS = 49, BLOCKS = 16 }; /* 4096 bytes */
     assert_true(option_set(OPTION_shards, 2));
     void *block[2][BLOCKS];
     for (unsigned s = 0; s < 2; s++) {
