@@ -422,6 +422,44 @@ static void other_classes_are_emptied_a_few_at_a_time(void **state) {
     assert_int_equal(much, 0);
 }
 
+/* So many blocks of the class are in its magazine. */
+static void hold(unsigned class_index, size_t count) {
+    static void *blocks[2 * MAGAZINE_BLOCKS_MAX];
+    size_t taken = 2 * count;
+    for (size_t i = 0; i < taken; i++) {
+        blocks[i] = take(class_index);
+    }
+    while (heap_blocks_cached(class_index) < count) {
+        put(class_index, blocks[--taken]);
+    }
+    assert_int_equal(heap_blocks_cached(class_index), count);
+}
+
+/* The last class is the last of a magazine's worth: what comes next is the first. */
+static void emptying_others_begins_anew_after_the_last_class(void **state) {
+    (void)state;
+    enum { CLASS = 20, OTHER = 12, LAST = CLASS_COUNT - 1, BLOCKS = 12 * MAGAZINE_BLOCKS_MAX };
+    static void *blocks[BLOCKS];
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    for (size_t i = 0; i < COUNT(blocks); i++) {
+        blocks[i] = take(CLASS);
+    }
+    hold(OTHER, MAGAZINE_BLOCKS_MAX - 1);
+    hold(LAST, 1);
+    size_t next = 0;
+    for (int times = 0; times < 2; times++) {
+        while (heap_blocks_cached(OTHER)) {
+            assert_true(next < COUNT(blocks));
+            put(CLASS, blocks[next++]);
+        }
+        if (times == 0) {
+            assert_int_equal(heap_blocks_cached(LAST), 0);
+            assert_int_equal(thread_heap->empty_hand, 0);
+            hold(OTHER, MAGAZINE_BLOCKS_MAX - 1); /* it works again, and then only frees for a while */
+        }
+    }
+}
+
 /* Heaps that hold next to nothing take nothing from those that work, however many they are. */
 static void idle_heaps_leave_their_share_to_others(void **state) {
     (void)state;
@@ -544,6 +582,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(full_magazines_in_a_row_go_back_whole),
     cmocka_unit_test(idle_heaps_leave_their_share_to_others),
     cmocka_unit_test(other_classes_are_emptied_a_few_at_a_time),
+    cmocka_unit_test(emptying_others_begins_anew_after_the_last_class),
     cmocka_unit_test(the_bytes_of_all_heaps_add_up),
     cmocka_unit_test(the_next_thread_begins_where_the_last_ended),
     cmocka_unit_test(what_no_thread_takes_is_forgotten),
