@@ -29,6 +29,10 @@ void balance_leave(struct heap *heap) {
     store_relaxed(&heaps_in_use, load_relaxed(&heaps_in_use) - 1);
 }
 
+unsigned balance_heaps(void) {
+    return load_relaxed(&heaps_in_use);
+}
+
 void balance_fork_child(const struct heap *own) {
     store_relaxed(&heaps_in_use, own != NULL);
     store_relaxed(&magazines_bytes, own ? own->capacity_bytes : 0);

@@ -21,6 +21,8 @@
 /* A thread begins or ceases to use the heap, whose magazines are empty then. The caller holds the lock of the lists of heaps. */
 void balance_join(struct heap *heap);
 void balance_leave(struct heap *heap);
+/* Heaps that a thread uses. */
+unsigned balance_heaps(void);
 /* In a forked child: nobody but the owner of this heap (NULL: nobody at all) came along. */
 void balance_fork_child(const struct heap *own);
 

@@ -37,11 +37,9 @@ static __thread bool thread_ended __attribute__((tls_model("initial-exec")));
 
 static struct lock heaps_lock;
 static struct heap *all_heaps;
-static struct heap *idle_heaps; /* without a thread, last in, first out */
-static struct heap *bare_heaps; /* likewise, and what could go back of them has gone */
-static unsigned idle_count;     /* of the former */
-static unsigned bare_count;
-static unsigned heaps_made;
+static struct heap *idle_heaps;          /* without a thread, last in, first out */
+static struct heap *bare_heaps;          /* likewise, and what could go back of them has gone */
+static unsigned idle_count;              /* of the former */
 static _Atomic(bool) watch_everybody;    /* relaxed: concerns heaps made afterwards */
 static _Atomic(bool) count_everybody;    /* likewise */
 static _Atomic(unsigned) flush_requests; /* relaxed: who sees a request late obeys it late */
@@ -132,23 +130,21 @@ static struct heap *heap_new(void) {
         heap_renew(heap);
         lead_calls(heap, false);
         heap->next = all_heaps;
-        heap->shard = shard_for_heap(heaps_made++ == 0);
+        heap->shard = shard_for_heap(all_heaps == NULL);
         all_heaps = heap;
     }
     return heap;
 }
 
-static void push(struct heap **list, unsigned *count, struct heap *heap) {
+static void push(struct heap **list, struct heap *heap) {
     heap->next_idle = *list;
     *list = heap;
-    ++*count;
 }
 
-static struct heap *pop(struct heap **list, unsigned *count) {
+static struct heap *pop(struct heap **list) {
     struct heap *heap = *list;
     if (heap) {
         *list = heap->next_idle;
-        --*count;
     }
     return heap;
 }
@@ -169,9 +165,10 @@ static bool purge_arena(struct heap *heap) {
 static bool purge_idle_but(unsigned most) {
     bool any = false;
     while (idle_count > most) {
-        struct heap *heap = pop(&idle_heaps, &idle_count);
+        struct heap *heap = pop(&idle_heaps);
+        idle_count--;
         any |= purge_arena(heap);
-        push(&bare_heaps, &bare_count, heap);
+        push(&bare_heaps, heap);
     }
     return any;
 }
@@ -184,11 +181,12 @@ struct heap *heap_of_thread(void) {
         return NULL;
     }
     lock_take(&heaps_lock, LOCK_HEAPS);
-    struct heap *heap = pop(&idle_heaps, &idle_count);
+    struct heap *heap = pop(&idle_heaps);
     if (heap) {
+        idle_count--;
         heap_renew(heap);
     } else {
-        heap = pop(&bare_heaps, &bare_count);
+        heap = pop(&bare_heaps);
     }
     if (heap) {
         heap->shard = shard_for_heap(false);
@@ -367,8 +365,9 @@ void heap_end_of_thread(void) {
     lock_take(&heaps_lock, LOCK_HEAPS);
     balance_leave(heap);
     leave_home(heap);
-    push(&idle_heaps, &idle_count, heap);
-    unsigned in_use = heaps_made - idle_count - bare_count;
+    push(&idle_heaps, heap);
+    idle_count++;
+    unsigned in_use = balance_heaps();
     (void)purge_idle_but(in_use > IDLE_LEAST ? in_use : IDLE_LEAST);
     lock_give(&heaps_lock, LOCK_HEAPS);
 }

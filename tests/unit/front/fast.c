@@ -128,6 +128,23 @@ static void *free_here(void *block) {
     return NULL;
 }
 
+static void a_block_deep_in_its_magazine_is_free(void **state) {
+    (void)state;
+    for (unsigned c = 1; c < CLASS_MARKED; c++) {
+        void *block[5];
+        for (size_t i = 0; i < COUNT(block); i++) {
+            block[i] = fast_malloc(size_classes[c].size);
+            assert_int_equal(fast_class(block[i]), c);
+        }
+        for (size_t i = 0; i < COUNT(block); i++) {
+            fast_free(block[i], "test");
+        }
+        for (size_t i = 0; i < COUNT(block); i++) {
+            assert_int_equal(fast_class(block[i]), 0);
+        }
+    }
+}
+
 /* The memo has forgotten it, or another thread has freed it. */
 static void a_marked_block_is_known_to_be_free_wherever_it_waits(void **state) {
     (void)state;
@@ -186,6 +203,7 @@ static void blocks_far_from_home_are_as_good(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_block_deep_in_its_magazine_is_free),
     cmocka_unit_test(every_small_size_comes_from_its_class),
     cmocka_unit_test(what_was_freed_last_comes_first),
     cmocka_unit_test(larger_sizes_take_the_slow_path),

@@ -47,6 +47,38 @@ static void give_all(void) {
     }
 }
 
+/* A thread's life that leaves a heap with magazines of several pages. */
+static void *live_and_end(void *unused) {
+    (void)unused;
+    static void *block[200];
+    for (size_t size = 16; size <= 96; size += 16) {
+        for (size_t i = 0; i < COUNT(block); i++) {
+            block[i] = collam_malloc(size);
+        }
+        for (size_t i = 0; i < COUNT(block); i++) {
+            collam_free(block[i]);
+        }
+    }
+    struct heap *heap = thread_heap;
+    heap_end_of_thread();
+    return heap;
+}
+
+/* Whether the heap that such a thread left keeps its pages. */
+static bool keeps_pages(const struct heap *heap) {
+    return platform_resident((const void *)align_up((uintptr_t)heap + sizeof *heap, 4096), 4096) != 0;
+}
+
+static const struct heap *heap_left_by_a_thread(void) {
+    collam_free(collam_malloc(1)); /* the first heap of a process keeps its pages whatever happens */
+    pthread_t thread;
+    void *heap;
+    assert_int_equal(pthread_create(&thread, NULL, live_and_end, NULL), 0);
+    assert_int_equal(pthread_join(thread, &heap), 0);
+    assert_true(keeps_pages(heap));
+    return heap;
+}
+
 /* --- soft limit ------------------------------------------------------------------------------------------------------------ */
 
 static void every_kind_of_block_meets_the_soft_limit(void **state) {
@@ -465,7 +497,17 @@ static void nothing_is_refused_that_is_not_touched(void **state) {
     }
 }
 
+/* What ended threads' magazines lay in is given back before anything is refused. */
+static void heaps_without_a_thread_give_their_pages(void **state) {
+    (void)state;
+    const struct heap *heap = heap_left_by_a_thread();
+    soft_limit(24 * MIB);
+    (void)take_all(100000);
+    assert_false(keeps_pages(heap));
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(heaps_without_a_thread_give_their_pages),
     cmocka_unit_test(every_kind_of_block_meets_the_soft_limit),
     cmocka_unit_test(pages_of_16_kib),
     cmocka_unit_test(pages_of_64_kib),

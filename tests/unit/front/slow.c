@@ -3,6 +3,7 @@
  */
 #include "front/slow.h"
 #include "config/options.h"
+#include "front/aligned.h"
 #include "front/fast.h"
 #include "heap/bin.h"
 #include "pages/counters.h"
@@ -309,6 +310,11 @@ static void perturbing_fills_new_and_freed_blocks(void **state) {
         unsigned char *cleared = front_calloc(1, size);
         assert_true(unit_all(cleared, size, 0));
         fast_free(cleared, "test");
+        for (size_t align = 32; align <= 65536; align *= 8) {
+            unsigned char *aligned = front_aligned(align, size);
+            assert_true(unit_all(aligned, size, 0x5a));
+            fast_free(aligned, "test");
+        }
     }
 }
 

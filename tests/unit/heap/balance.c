@@ -213,6 +213,18 @@ static void each_heap_has_something_however_many_there_are(void **state) {
     assert_true(thread_heap->capacity_bytes <= HEAP_CACHE_BYTES / 32 * 4);
 }
 
+/* Most heaps hold less than their share: one that works may have what is left of all, which is as much less as it has: half of what was. */
+static void what_is_left_of_all_is_there_for_whoever_asks(void **state) {
+    (void)state;
+    static struct heap others;
+    fetch_add_relaxed(&magazines_bytes, HEAP_CACHE_BYTES * 32 - HEAP_CACHE_BYTES / 2);
+    for (int i = 0; i < 1000; i++) {
+        balance_join(&others);
+    }
+    use_classes(20);
+    assert_in_range(thread_heap->capacity_bytes, HEAP_CACHE_BYTES / 32 * 6, HEAP_CACHE_BYTES / 4); /* the share alone: 4 32nds */
+}
+
 /* Classes that were used once hold capacity until others ask in vain for long enough; then their magazines go, and the blocks in them. */
 static void idle_classes_lose_their_magazines(void **state) {
     (void)state;
@@ -575,6 +587,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(no_call_pays_for_all_classes),
     cmocka_unit_test(many_heaps_share_what_few_may_have),
     cmocka_unit_test(each_heap_has_something_however_many_there_are),
+    cmocka_unit_test(what_is_left_of_all_is_there_for_whoever_asks),
     cmocka_unit_test(idle_classes_lose_their_magazines),
     cmocka_unit_test(magazines_of_sizes_no_longer_used_go),
     cmocka_unit_test(magazines_keep_to_the_bytes_chosen),

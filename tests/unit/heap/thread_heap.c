@@ -9,6 +9,7 @@
 #include "heap_calls.h"
 #include "pages/counters.h"
 #include "pages/limit.h"
+#include "slab/slab.h"
 #include "unit.h"
 
 #include <pthread.h>
@@ -153,6 +154,22 @@ static void a_request_to_flush_is_obeyed_when_a_magazine_is_full(void **state) {
     }
     assert_int_equal(heap_blocks_cached(UNUSED), 0);
     assert_true(heap_blocks_cached(CLASS) > 0);
+}
+
+static void *tell_flush_seen(void *context) {
+    *(unsigned *)context = heap_of_thread()->flush_seen;
+    return NULL;
+}
+
+/* In this library the first refill would make up for it, with nothing to flush; the hardened one may have delayed blocks by then. */
+static void a_heap_begins_without_a_request_to_obey(void **state) {
+    (void)state;
+    (void)heap_of_thread();
+    heap_request_flush();
+    unsigned seen;
+    (void)in_thread(tell_flush_seen, &seen);
+    assert_true(thread_heap->flush_seen != 0);
+    assert_int_equal(seen, thread_heap->flush_seen);
 }
 
 static void remembers_what_was_freed_last(void **state) {
@@ -435,6 +452,112 @@ static void heaps_without_a_thread_keep_their_pages_only_if_they_are_few(void **
     assert_false(heap_purge_idle());
 }
 
+static bool keeps_pages(const struct heap *heap) {
+    return platform_resident((const void *)align_up((uintptr_t)heap + sizeof *heap, 4096), 4096) != 0;
+}
+
+static pthread_barrier_t others_ended;
+
+static void *outlive_others(void *unused) {
+    (void)heap_of_thread();
+    pthread_barrier_wait(&all_live);
+    pthread_barrier_wait(&others_ended);
+    heap_end_of_thread();
+    return unused;
+}
+
+/* As many as there are threads keep their pages, if those are more than sixteen. */
+static void as_many_heaps_keep_their_pages_as_have_a_thread(void **state) {
+    (void)state;
+    enum { LIVE_ON = KEPT_IDLE + 5, END = MANY_THREADS };
+    static pthread_t thread[LIVE_ON + END];
+    void *heap[LIVE_ON + END];
+    (void)heap_of_thread(); /* the first, which is an exception */
+    pthread_barrier_init(&all_live, NULL, LIVE_ON + END);
+    pthread_barrier_init(&others_ended, NULL, LIVE_ON + 1);
+    for (unsigned i = 0; i < LIVE_ON + END; i++) {
+        assert_int_equal(pthread_create(&thread[i], NULL, i < LIVE_ON ? outlive_others : live_with_others_and_end, NULL), 0);
+    }
+    unsigned kept = 0;
+    for (unsigned i = LIVE_ON; i < LIVE_ON + END; i++) {
+        assert_int_equal(pthread_join(thread[i], &heap[i]), 0);
+    }
+    for (unsigned i = LIVE_ON; i < LIVE_ON + END; i++) {
+        kept += keeps_pages(heap[i]);
+    }
+    assert_int_equal(kept, LIVE_ON + 1);
+    pthread_barrier_wait(&others_ended);
+    for (unsigned i = 0; i < LIVE_ON; i++) {
+        assert_int_equal(pthread_join(thread[i], &heap[i]), 0);
+    }
+}
+
+/* Threads that did not come along need no heap any more. */
+static void heaps_of_threads_lost_in_a_fork_do_not_count(void **state) {
+    (void)state;
+    enum { LOST = KEPT_IDLE + 5, ENDED = KEPT_IDLE + 3 };
+    static pthread_t thread[LOST + ENDED];
+    void *heap[LOST + ENDED];
+    (void)heap_of_thread();
+    pthread_barrier_init(&all_live, NULL, LOST + ENDED);
+    pthread_barrier_init(&others_ended, NULL, LOST + 1);
+    for (unsigned i = 0; i < LOST + ENDED; i++) {
+        assert_int_equal(pthread_create(&thread[i], NULL, i < LOST ? outlive_others : live_with_others_and_end, NULL), 0);
+    }
+    for (unsigned i = LOST; i < LOST + ENDED; i++) {
+        assert_int_equal(pthread_join(thread[i], &heap[i]), 0);
+        assert_true(keeps_pages(heap[i]));
+    }
+    heap_fork_child(); /* the test ends with these threads still waiting */
+    pthread_barrier_destroy(&all_live);
+    pthread_barrier_init(&all_live, NULL, 1);
+    (void)in_thread(live_with_others_and_end, NULL);
+    unsigned kept = 0;
+    for (unsigned i = LOST; i < LOST + ENDED; i++) {
+        kept += keeps_pages(heap[i]);
+    }
+    assert_int_equal(kept, KEPT_IDLE);
+}
+
+/* Slabs of which three pages are free, and of the others every second block is: none becomes sparse, and nothing is put back to them. */
+static void lay_out_slabs_that_rest(void) {
+    enum { CLASS = 24, SLABS = 160, BLOCKS = 128, IN_PAGE = 8, PAGES_OUT = 13 };
+    static void *block[SLABS][BLOCKS];
+    unsigned shard = 0;
+    for (unsigned n = 0; n < SLABS; n++) {
+        assert_int_equal(bin_claim(&shard, CLASS, block[n] + BLOCKS, BLOCKS), BLOCKS);
+        memset(slab_base(slab_of((uintptr_t)block[n][0])), 5, UNIT_SIZE);
+    }
+    for (unsigned n = 0; n < SLABS; n++) {
+        for (unsigned i = 0; i < BLOCKS; i++) {
+            void *lowest_first = block[n][BLOCKS - 1 - i];
+            if (i / IN_PAGE >= PAGES_OUT || i % IN_PAGE > 3) {
+                assert_int_equal(bin_put(CLASS, &lowest_first, 1), 0);
+            }
+        }
+    }
+}
+
+static void refills_look_after_slabs_that_rest(void **state) {
+    (void)state;
+    enum { CLASS = 32, BLOCKS = 1024, ROUNDS = 300 };
+    static void *block[BLOCKS];
+    lay_out_slabs_that_rest();
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        block[i] = take(CLASS);
+    }
+    unsigned rounds = 0;
+    while (load_relaxed(&page_counters.slab_clean_bytes) == 0 && rounds++ < ROUNDS) {
+        for (unsigned i = 0; i < BLOCKS; i += 2) { /* every second one, so that these slabs are never sparse either */
+            put(CLASS, block[i]);
+        }
+        for (unsigned i = 0; i < BLOCKS; i += 2) {
+            block[i] = take(CLASS);
+        }
+    }
+    assert_in_range(rounds, 10, ROUNDS); /* by what was exchanged, not by what was laid out */
+}
+
 /* Of such pages each is two heaps'. */
 static void pages_of_64_kib_stay(void **state) {
     (void)state;
@@ -590,6 +713,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(flushing_gives_everything_back),
     cmocka_unit_test(a_request_to_flush_is_obeyed_by_the_owner),
     cmocka_unit_test(a_request_to_flush_is_obeyed_when_a_magazine_is_full),
+    cmocka_unit_test(a_heap_begins_without_a_request_to_obey),
     cmocka_unit_test(remembers_what_was_freed_last),
     cmocka_unit_test(bad_blocks_are_found_at_the_flush),
     cmocka_unit_test(a_watched_heap_keeps_its_blocks_but_takes_the_slow_path),
@@ -601,6 +725,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_heap_of_no_thread_leads_nowhere),
     cmocka_unit_test(a_heap_outlives_its_thread_and_serves_the_next),
     cmocka_unit_test(heaps_without_a_thread_keep_their_pages_only_if_they_are_few),
+    cmocka_unit_test(as_many_heaps_keep_their_pages_as_have_a_thread),
+    cmocka_unit_test(heaps_of_threads_lost_in_a_fork_do_not_count),
+    cmocka_unit_test(refills_look_after_slabs_that_rest),
     cmocka_unit_test(pages_of_64_kib_stay),
     cmocka_unit_test(the_first_heap_keeps_its_pages),
     cmocka_unit_test(home_is_where_the_first_block_came_from),
