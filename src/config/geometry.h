@@ -25,7 +25,7 @@ enum {
     GRANULE_SHIFT = 4, /* where a block may begin: one bit of the page map each */
     WORD_SHIFT = 10,   /* what one 64-bit word of those bits covers */
     UNIT_WORDS = UNIT_SIZE >> WORD_SHIFT,
-    SMALL_TABLE_MAX = 1088,      /* sizes up to here find their class in a table */
+    SMALL_TABLE_MAX = 1024,      /* sizes up to here find their class in a table */
     SMALL_MAX = 32768,           /* sizes up to here live in slabs */
     LARGE_MAX = 32 << 20,        /* sizes up to here are spans; above, direct mappings */
     GROWN_MAX = 2 << 20,         /* a large block that grows beyond this by moving becomes a direct one */

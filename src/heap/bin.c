@@ -137,7 +137,7 @@ static size_t bytes_free(struct bin *bin, unsigned class_index) {
 
 /*
  * Other shards that have more than `but` bytes free in this class. No lock is held. Before new memory is taken, they are asked if that is
- * more than is left to the shard it belongs to. When there is no new memory, whatever they have will do.
+ * more than left_to_shard says. When there is no new memory, whatever they have will do.
  */
 static unsigned claim_elsewhere(unsigned own, unsigned class_index, size_t but, void **end, unsigned want) {
     unsigned got = 0;

@@ -99,18 +99,21 @@ static bool may_try(size_t bytes) {
 }
 
 static void note_quick(uint64_t taken) {
+    unsigned doubled = times_doubled();
     uint64_t ordinary = load_relaxed(&price);
     uint64_t gained = ordinary > taken ? ordinary - taken : 0;
     uint64_t owed = load_relaxed(&lost);
-    if (owed) {
-        store_relaxed(&lost, owed > gained ? owed - gained : 0);
-        store_relaxed(&in_vain, owed > gained ? load_relaxed(&in_vain) : 0);
+    if (owed > gained) {
+        store_relaxed(&lost, owed - gained);
+    } else if (owed || load_relaxed(&in_vain)) {
+        store_relaxed(&lost, 0);
+        store_relaxed(&in_vain, 0);
     }
     uint64_t paid = load_relaxed(&paid_at);
     if (LIKELY(paid == 0)) {
         return;
     }
-    gained *= SLOW_SHARE;
+    gained = SLOW_SHARE * gained << doubled;
     store_relaxed(&paid_at, paid > gained ? paid - gained : 0);
     size_t left = load_relaxed(&credit);
     store_relaxed(&credit, left > HUGE_WINDOW ? left - HUGE_WINDOW : 0);
@@ -133,14 +136,26 @@ static uint64_t price_now(void) {
     return taken < PRICE_MAX ? taken : PRICE_MAX;
 }
 
+/* Of slow ones that several threads met at the same moment the first counts as a try in vain; what was had on credit is none. */
+static void note_lost(uint64_t taken, uint64_t ordinary, bool is_try) {
+    if (taken <= ordinary) {
+        return;
+    }
+    uint64_t most = (IN_VAIN_MAX + 1) * (taken - ordinary);
+    uint64_t owed = load_relaxed(&lost) + taken - ordinary;
+    store_relaxed(&lost, owed < most ? owed : most);
+    if (is_try) {
+        store_relaxed(&in_vain, load_relaxed(&in_vain) + 1);
+    }
+}
+
 static void note_slow(uint64_t taken) {
     uint64_t ordinary = price_now();
     store_relaxed(&credit, 0);
     store_relaxed(&price, ordinary);
-    store_relaxed(&lost, load_relaxed(&lost) + taken - (ordinary < taken ? ordinary : taken));
-    store_relaxed(&in_vain, load_relaxed(&in_vain) + 1);
     uint64_t now = platform_clock();
     uint64_t paid = load_relaxed(&paid_at);
+    note_lost(taken, ordinary, paid == 0);
     store_relaxed(&paid_at, (paid > now ? paid : now) + (SLOW_SHARE * taken << times_doubled()));
 }
 

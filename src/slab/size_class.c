@@ -31,25 +31,27 @@ const uint64_t class_pattern[CLASS_TABLE] = {
 #undef CLASS
 };
 
-/* Sizes up to SMALL_TABLE_MAX: step s holds sizes (s - 1) * 16 + 1 ... s * 16. */
-#define S1(s) (uint8_t)((s) <= 1 ? 1 : (s) <= 16 ? (s) : (s) <= 32 ? 16 + ((s)-15) / 2 : (s) <= 64 ? 24 + ((s)-29) / 4 : 33)
+/* Sizes up to 1 KiB: step s holds sizes (s - 1) * 16 + 1 ... s * 16. */
+#define S1(s) (uint8_t)((s) <= 1 ? 1 : (s) <= 16 ? (s) : (s) <= 32 ? 16 + ((s)-15) / 2 : 24 + ((s)-29) / 4)
 #define S4(s) S1(s), S1((s) + 1), S1((s) + 2), S1((s) + 3)
 #define S16(s) S4(s), S4((s) + 4), S4((s) + 8), S4((s) + 12)
 
-const uint8_t class_by_step[CLASS_STEP_MAX] = {S16(0), S16(16), S16(32), S16(48), S4(64), S1(68)};
+const uint8_t class_by_step[CLASS_STEP_MAX] = {S16(0), S16(16), S16(32), S16(48), S1(64)};
 
-/* Sizes above: stride s holds sizes (s - 1) * 128 + 1 ... s * 128. Eight classes to a doubling up to 4 KiB, then four, and two more. */
+/* Sizes above: stride s holds sizes (s - 1) * 64 + 1 ... s * 64. Eight classes to a doubling up to 4 KiB, then four, and three more. */
 #define M1(s)                                                                                                                              \
-    (uint8_t)((s) <= 8     ? 0                                                                                                             \
-              : (s) <= 16  ? 34 + ((s)-9)                                                                                                  \
-              : (s) <= 32  ? 42 + ((s)-17) / 2                                                                                             \
-              : (s) <= 36  ? 50                                                                                                            \
-              : (s) <= 64  ? 51 + ((s)-33) / 8                                                                                             \
-              : (s) <= 72  ? 55                                                                                                            \
-              : (s) <= 128 ? 56 + ((s)-65) / 16                                                                                            \
-                           : 60 + ((s)-129) / 32)
+    (uint8_t)((s) <= 16    ? 0                                                                                                             \
+              : (s) <= 17  ? 33                                                                                                            \
+              : (s) <= 32  ? 34 + ((s)-17) / 2                                                                                             \
+              : (s) <= 64  ? 42 + ((s)-33) / 4                                                                                             \
+              : (s) <= 72  ? 50                                                                                                            \
+              : (s) <= 128 ? 51 + ((s)-65) / 16                                                                                            \
+              : (s) <= 144 ? 55                                                                                                            \
+              : (s) <= 256 ? 56 + ((s)-129) / 32                                                                                           \
+                           : 60 + ((s)-257) / 64)
 #define M4(s) M1(s), M1((s) + 1), M1((s) + 2), M1((s) + 3)
 #define M16(s) M4(s), M4((s) + 4), M4((s) + 8), M4((s) + 12)
 #define M64(s) M16(s), M16((s) + 16), M16((s) + 32), M16((s) + 48)
+#define M256(s) M64(s), M64((s) + 64), M64((s) + 128), M64((s) + 192)
 
-const uint8_t class_by_stride[CLASS_STRIDE_MAX] = {M64(0), M64(64), M64(128), M64(192), M1(256)};
+const uint8_t class_by_stride[CLASS_STRIDE_MAX] = {M256(0), M256(256), M1(512)};

@@ -16,7 +16,7 @@ enum {
     CLASS_COUNT = 64,
     CLASS_TABLE = 64,
     CLASS_STEP_MAX = SMALL_TABLE_MAX / BLOCK_ALIGN + 1,
-    CLASS_STRIDE = 128, /* divides the size of every class above SMALL_TABLE_MAX */
+    CLASS_STRIDE = 64, /* divides the size of every class above SMALL_TABLE_MAX */
     CLASS_STRIDE_MAX = SMALL_MAX / CLASS_STRIDE + 1,
 };
 
@@ -32,7 +32,7 @@ enum { FEW_BLOCKS_SIZE = 64 * BLOCK_ALIGN };
 
 /* Marked classes, those above SMALL_TABLE_MAX: the bit of a block is set only while a program has it, and clear in magazines too. The
  * hardened build has none: canaries tell it the same of all classes. */
-enum { CLASS_MARKED = 34 };
+enum { CLASS_MARKED = 33 };
 ALWAYS_INLINE bool size_class_is_marked(unsigned class_index) {
     return !hardened && checked_free && class_index >= CLASS_MARKED;
 }
@@ -44,7 +44,7 @@ extern const uint64_t class_pattern[CLASS_TABLE] HIDDEN;
 /* Class of a size <= SMALL_TABLE_MAX, by (size + 15) / 16. */
 extern const uint8_t class_by_step[CLASS_STEP_MAX] HIDDEN;
 
-/* Class of a larger size <= SMALL_MAX, by (size + 127) / 128. */
+/* Class of a larger size <= SMALL_MAX, by (size + 63) / 64. */
 extern const uint8_t class_by_stride[CLASS_STRIDE_MAX] HIDDEN;
 
 ALWAYS_INLINE size_t size_step(size_t size) {

@@ -106,7 +106,7 @@ static void follows_a_model(void **state) {
         if (unit_random(&seed) % 8 == 0) {
             purge_one(unit_random(&seed) % 8 != 0);
         } else if (unit->info == NULL) {
-            unsigned class_index = 1 + (unsigned)(unit_random(&seed) % 60);
+            unsigned class_index = 1 + (unsigned)(unit_random(&seed) % 63);
             unit->info = chunk_take_unit(class_index);
             assert_non_null(unit->info);
             assert_int_equal(page_map_class((uintptr_t)address_of(unit->info)), class_index);
@@ -398,12 +398,12 @@ static void crosses_into_other_regions(void **state) {
     bool seen[2] = {false, false};
     uintptr_t first = 0;
     for (int i = 0; i < 20 * CHUNK_UNITS; i++) {
-        void *info = chunk_take_unit(1 + (unsigned)i % 60);
+        void *info = chunk_take_unit(1 + (unsigned)i % 63);
         assert_non_null(info);
         uintptr_t unit = (uintptr_t)chunk_unit_base(chunk_of_unit_info(info), unit_of_unit_info(info));
         first = first ? first : unit;
         seen[unit >> REGION_SHIFT != first >> REGION_SHIFT] = true;
-        assert_int_equal(page_map_class(unit), 1 + (unsigned)i % 60);
+        assert_int_equal(page_map_class(unit), 1 + (unsigned)i % 63);
     }
     assert_true(seen[0]);
     /* The fake starts just below the end of a region wherever the system lets it. */

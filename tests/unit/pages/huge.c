@@ -202,6 +202,51 @@ static void slow_ones_in_vain_are_tried_less_and_less(void **state) {
     assert_true(huge_wanted(HUGE_START, 2 * MIB));
 }
 
+/* A slow page that takes less than the ordinary ones in its place is worth its price. */
+static void what_takes_less_than_ordinary_pages_is_not_in_vain(void **state) {
+    (void)state;
+    fake_settings.huge_offered = true;
+    fake_settings.clock = 7 * MILLISECOND;
+    char *memory = platform_map(2 * MIB, 2 * MIB);
+    for (unsigned i = 0; i < 5; i++) {
+        fake_settings.clock_step = MILLISECOND / 10 * 6; /* so that ordinary ones would take a millisecond and more */
+        assert_false(huge_touch(memory, 2 * MIB));
+        fake_settings.clock_step = 0;
+        fake_settings.clock += 30 * MILLISECOND;
+        assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    }
+}
+
+/* Threads that meet them at the same moment: what they took is added up, but nobody knew better. */
+static void slow_ones_at_the_same_moment_are_one_try(void **state) {
+    (void)state;
+    char *memory = after_a_slow_one(2);
+    fake_settings.clock_step = 2 * MILLISECOND;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_false(huge_touch(memory, 2 * MIB));
+    }
+    fake_settings.clock_step = 0;
+    fake_settings.clock += 4 * 100 * MILLISECOND;
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+}
+
+/* Quick ones pay for a doubled wait in the same measure: when nothing is lost, no debt is left that ends credit. */
+static void gains_pay_for_a_doubled_wait(void **state) {
+    (void)state;
+    char *memory = after_a_slow_one(6);
+    for (unsigned i = 0; i < 4; i++) {
+        fake_settings.clock += (uint64_t)3600 * 1000 * MILLISECOND;
+        assert_true(huge_wanted(HUGE_START, 2 * MIB));
+        fake_settings.clock_step = 6 * MILLISECOND;
+        assert_false(huge_touch(memory, 2 * MIB));
+        fake_settings.clock_step = 0;
+    }
+    for (unsigned i = 0; i < 25; i++) { /* five times six milliseconds, of which ordinary pages would have taken one */
+        assert_true(huge_touch(memory, 2 * MIB));
+    }
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+}
+
 /* Who owes so much for having tried in vain may still have what went back a moment ago. */
 static void a_doubled_wait_leaves_credit(void **state) {
     (void)state;
@@ -232,6 +277,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(quick_ones_pay_for_slow_ones),
     cmocka_unit_test(slow_ones_in_vain_are_tried_less_and_less),
     cmocka_unit_test(a_doubled_wait_leaves_credit),
+    cmocka_unit_test(what_takes_less_than_ordinary_pages_is_not_in_vain),
+    cmocka_unit_test(slow_ones_at_the_same_moment_are_one_try),
+    cmocka_unit_test(gains_pay_for_a_doubled_wait),
     cmocka_unit_test(no_price_is_no_gain),
     cmocka_unit_test(gains_reach_back_no_further_than_the_beginning),
     cmocka_unit_test(slow_ones_are_given_up_for_a_while),

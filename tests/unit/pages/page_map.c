@@ -36,10 +36,10 @@ static void set_and_find(uintptr_t address) {
     assert_false(used);
     uintptr_t unit = address & ~(uintptr_t)(UNIT_SIZE - 1);
     uintptr_t base = address & ~(uintptr_t)(CHUNK_SIZE - 1);
-    page_map_set_class(address, 60);
+    page_map_set_class(address, 63);
     page_map_set_chunk(address, chunk);
-    assert_int_equal(page_map_class(unit), 60);
-    assert_int_equal(page_map_class(unit + UNIT_SIZE - 1), 60);
+    assert_int_equal(page_map_class(unit), 63);
+    assert_int_equal(page_map_class(unit + UNIT_SIZE - 1), 63);
     assert_ptr_equal(page_map_chunk(base), chunk);
     assert_ptr_equal(page_map_chunk(base + CHUNK_SIZE - 1), chunk);
     if (unit) {

@@ -260,7 +260,7 @@ static size_t follows_a_model(size_t page_size, unsigned class_index) {
 }
 
 static void follow_models(size_t page_size) {
-    static const unsigned classes[] = {1, 2, 3, 5, 16, 17, 24, 32, 40, 48, 49, 53, 60};
+    static const unsigned classes[] = {1, 2, 3, 5, 16, 17, 24, 32, 33, 34, 41, 49, 50, 51, 55, 56, 63};
     fake_settings.page_size = page_size;
     size_t purged = 0;
     for (size_t i = 0; i < COUNT(classes); i++) {
