@@ -1,15 +1,13 @@
 /*
  * Purpose: tests of api/native.c: every function of collam.h.
  */
-#include "base/bits.h"
 #include "collam/collam.h"
 #include "config/options.h"
-#include "heap/thread_heap.h"
+#include "left_heap.h"
 #include "pages/counters.h"
 #include "unit.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 
 static void version(void **state) {
@@ -101,38 +99,6 @@ static void a_trim_after_growth_regrets_nothing(void **state) {
             assert_true(page_dirty_bytes() <= DIRTY_MIN);
         }
     }
-}
-
-/* A thread's life that leaves a heap with magazines of several pages. */
-static void *live_and_end(void *unused) {
-    (void)unused;
-    static void *block[200];
-    for (size_t size = 16; size <= 96; size += 16) {
-        for (size_t i = 0; i < COUNT(block); i++) {
-            block[i] = collam_malloc(size);
-        }
-        for (size_t i = 0; i < COUNT(block); i++) {
-            collam_free(block[i]);
-        }
-    }
-    struct heap *heap = thread_heap;
-    heap_end_of_thread();
-    return heap;
-}
-
-/* Whether the heap that such a thread left keeps its pages. */
-static bool keeps_pages(const struct heap *heap) {
-    return platform_resident((const void *)align_up((uintptr_t)heap + sizeof *heap, 4096), 4096) != 0;
-}
-
-static const struct heap *heap_left_by_a_thread(void) {
-    collam_free(collam_malloc(1)); /* the first heap of a process keeps its pages whatever happens */
-    pthread_t thread;
-    void *heap;
-    assert_int_equal(pthread_create(&thread, NULL, live_and_end, NULL), 0);
-    assert_int_equal(pthread_join(thread, &heap), 0);
-    assert_true(keeps_pages(heap));
-    return heap;
 }
 
 static void a_trim_reaches_heaps_without_a_thread(void **state) {
