@@ -394,8 +394,7 @@ enum { MANY_THREADS = 40, KEPT_IDLE = 16 };
 static pthread_barrier_t all_live;
 
 /* Magazines of several pages. */
-static void *live_with_others_and_end(void *context) {
-    (void)context;
+static void use_much(void) {
     for (unsigned c = 1; c <= 6; c++) {
         void *block[200];
         for (unsigned i = 0; i < COUNT(block); i++) {
@@ -405,10 +404,25 @@ static void *live_with_others_and_end(void *context) {
             put(c, block[i]);
         }
     }
-    pthread_barrier_wait(&all_live);
+}
+
+static void *end_and_tell_heap(void) {
     struct heap *heap = thread_heap;
     heap_end_of_thread();
     return heap;
+}
+
+static void *live_alone_and_end(void *context) {
+    (void)context;
+    use_much();
+    return end_and_tell_heap();
+}
+
+static void *live_with_others_and_end(void *context) {
+    (void)context;
+    use_much();
+    pthread_barrier_wait(&all_live);
+    return end_and_tell_heap();
 }
 
 /* Tells their heaps. */
@@ -509,9 +523,7 @@ static void heaps_of_threads_lost_in_a_fork_do_not_count(void **state) {
         assert_true(keeps_pages(heap[i]));
     }
     heap_fork_child(); /* the test ends with these threads still waiting */
-    pthread_barrier_destroy(&all_live);
-    pthread_barrier_init(&all_live, NULL, 1);
-    (void)in_thread(live_with_others_and_end, NULL);
+    (void)in_thread(live_alone_and_end, NULL);
     unsigned kept = 0;
     for (unsigned i = LOST; i < LOST + ENDED; i++) {
         kept += keeps_pages(heap[i]);
