@@ -75,14 +75,19 @@ static void slow_ones_are_given_up_for_a_while(void **state) {
     assert_true(huge_touch(memory, 4096));
 }
 
+/* The window takes so many milliseconds. */
+static void slow_touch(char *window, uint64_t milliseconds) {
+    fake_settings.clock_step = milliseconds * MILLISECOND;
+    assert_false(huge_touch(window, 2 * MIB));
+    fake_settings.clock_step = 0;
+}
+
 /* Four windows, the first of which took `took` steps of a millisecond; what a slow one costs in ordinary pages is asked for after it. */
 static char *after_a_slow_one(uint64_t took) {
     fake_settings.huge_offered = true;
     fake_settings.clock = 7 * MILLISECOND;
     char *memory = platform_map(8 * MIB, 2 * MIB);
-    fake_settings.clock_step = took * MILLISECOND;
-    assert_false(huge_touch(memory, 2 * MIB));
-    fake_settings.clock_step = 0;
+    slow_touch(memory, took);
     assert_false(huge_wanted(HUGE_START, 2 * MIB));
     return memory;
 }
@@ -126,9 +131,7 @@ static void slow_ones_end_credit(void **state) {
     huge_given(memory, 8 * MIB);
     uint64_t begin = fake_settings.clock;
     assert_true(huge_wanted(HUGE_START, 6 * MIB));
-    fake_settings.clock_step = 2 * MILLISECOND;
-    assert_false(huge_touch(memory, 2 * MIB));
-    fake_settings.clock_step = 0;
+    slow_touch(memory, 2);
     assert_false(huge_wanted(HUGE_START, 2 * MIB));
     fake_settings.clock = begin + 101 * MILLISECOND;
     assert_false(huge_wanted(HUGE_START, 2 * MIB));
@@ -183,9 +186,7 @@ static void slow_ones_in_vain_are_tried_less_and_less(void **state) {
         uint64_t wait = (uint64_t)100 * MILLISECOND << (i < 6 ? i : 6);
         fake_settings.clock += (uint64_t)3600 * 1000 * MILLISECOND;
         assert_true(huge_wanted(HUGE_START, 2 * MIB));
-        fake_settings.clock_step = 2 * MILLISECOND;
-        assert_false(huge_touch(memory, 2 * MIB));
-        fake_settings.clock_step = 0;
+        slow_touch(memory, 2);
         uint64_t begin = fake_settings.clock;
         fake_settings.clock = begin + wait - 10 * MILLISECOND; /* the price of ordinary pages was asked for, too */
         assert_false(huge_wanted(HUGE_START, 2 * MIB));
@@ -195,9 +196,7 @@ static void slow_ones_in_vain_are_tried_less_and_less(void **state) {
     for (unsigned i = 1; i <= 11; i++) { /* each gains what one slow one lost */
         assert_true(huge_touch(memory, 2 * MIB));
     }
-    fake_settings.clock_step = 2 * MILLISECOND;
-    assert_false(huge_touch(memory, 2 * MIB));
-    fake_settings.clock_step = 0;
+    slow_touch(memory, 2);
     fake_settings.clock += 100 * MILLISECOND;
     assert_true(huge_wanted(HUGE_START, 2 * MIB));
 }
@@ -237,9 +236,7 @@ static void gains_pay_for_a_doubled_wait(void **state) {
     for (unsigned i = 0; i < 4; i++) {
         fake_settings.clock += (uint64_t)3600 * 1000 * MILLISECOND;
         assert_true(huge_wanted(HUGE_START, 2 * MIB));
-        fake_settings.clock_step = 6 * MILLISECOND;
-        assert_false(huge_touch(memory, 2 * MIB));
-        fake_settings.clock_step = 0;
+        slow_touch(memory, 6);
     }
     for (unsigned i = 0; i < 25; i++) { /* five times six milliseconds, of which ordinary pages would have taken one */
         assert_true(huge_touch(memory, 2 * MIB));
@@ -253,9 +250,7 @@ static void a_doubled_wait_leaves_credit(void **state) {
     char *memory = after_a_slow_one(18);
     fake_settings.clock += 900 * MILLISECOND;
     assert_true(huge_wanted(HUGE_START, 2 * MIB));
-    fake_settings.clock_step = 18 * MILLISECOND;
-    assert_false(huge_touch(memory, 2 * MIB));
-    fake_settings.clock_step = 0;
+    slow_touch(memory, 18);
     fake_settings.clock += 100 * MILLISECOND; /* 1700 are left */
     assert_false(huge_wanted(HUGE_START, 2 * MIB));
     huge_given(memory, 2 * MIB);
