@@ -7,6 +7,8 @@
 #include "heap/thread_heap.h"
 #include "unit.h"
 
+#include <pthread.h>
+
 static inline unsigned first_capacity(unsigned class_index) {
     return size_classes[class_index].cache < CAPACITY_FIRST ? size_classes[class_index].cache : CAPACITY_FIRST;
 }
@@ -35,6 +37,14 @@ static inline void work(unsigned class_index, int rounds) {
             put(class_index, block[i]);
         }
     }
+}
+
+static inline void *in_thread(void *(*body)(void *), void *context) {
+    pthread_t thread;
+    void *result;
+    assert_int_equal(pthread_create(&thread, NULL, body, context), 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    return result;
 }
 
 #endif
