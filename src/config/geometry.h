@@ -33,7 +33,7 @@ enum {
 
     MAGAZINE_BLOCKS_MAX = 126,    /* blocks that a magazine may hold */
     MAGAZINE_BYTES = 32 << 10,    /* their bytes, at most (one block always fits) */
-    HEAP_CACHE_BYTES = 512 << 10, /* bytes that all magazines of a thread heap may hold together */
+    HEAP_CACHE_BYTES = 1 << 20,   /* bytes that all magazines of a thread heap may hold together */
     HEAP_CACHE_MAX = 4 << 20,     /* the most that option magazine_bytes can make of it */
     SHARDS_MAX = 64,
 };

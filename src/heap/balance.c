@@ -10,8 +10,9 @@
 #include "pages/counters.h"
 
 enum {
-    FULL_SHARES = 32,     /* heaps that may all cache what the option says; more if there are more shards */
-    EACH_OF_32 = 3,       /* 32nds of what the option says that each has beside its share, however many they are */
+    FULL_SHARES = 32,     /* heaps that may all cache half of what the option says; more if there are more shards */
+    FEW = 4,              /* heaps that may each cache what the option says; from twice as many on half of it */
+    EACH_OF_64 = 3,       /* 64ths of what the option says that each has beside its share, however many they are */
     ONLY_FREES_AFTER = 8, /* full magazines in a row without a refill */
     LOOK_EVERY = 16,      /* calls for magazines that are as large as they may be, until a class is looked at that may be quiet */
     LITTLE = 2 << 10,     /* bytes that another class may hold then */
@@ -49,16 +50,22 @@ void balance_flush(struct heap *heap, unsigned class_index, unsigned count, cons
     }
 }
 
+/* FEW heaps together as much as twice as many. */
+static size_t most_of_each(size_t option, unsigned heaps) {
+    return LIKELY(heaps <= FEW) ? option : heaps < 2 * FEW ? FEW * option / heaps : option / 2;
+}
+
 /* What the magazines of this heap may hold together; see balance.h. */
 static size_t allowance(const struct heap *heap) {
-    size_t most = option_get(OPTION_magazine_bytes);
-    size_t all = most * heap->shares;
+    size_t option = option_get(OPTION_magazine_bytes);
+    unsigned heaps = load_relaxed(&heaps_in_use);
+    size_t most = most_of_each(option, heaps);
+    size_t all = option / 2 * heap->shares;
     size_t bytes = load_relaxed(&magazines_bytes);
     if (LIKELY(bytes + most <= all)) {
         return most;
     }
-    unsigned heaps = load_relaxed(&heaps_in_use);
-    size_t share = (heaps ? all / heaps : all) + most / 32 * EACH_OF_32;
+    size_t share = (heaps ? all / heaps : all) + option / 64 * EACH_OF_64;
     size_t left = bytes < all ? all - bytes : 0;
     share = share > left ? share : left;
     return share < most ? share : most;

@@ -3,9 +3,9 @@
  * little a thread keeps that only frees.
  * Layer: heap. Owner: the heap's thread. All of it runs when a magazine is empty or full, never on the fast paths.
  *
- *   all heaps together      shares * magazine_bytes, by what their magazines could hold
- *   - while that is far off   each may have magazine_bytes
- *   - near it                 what is left of it, or the share of a heap, if that is more: all / heaps, and 3/32 of magazine_bytes
+ *   all heaps together      shares * half of magazine_bytes, by what their magazines could hold
+ *   - while that is far off   each may have magazine_bytes while there are four at most, less when there are more, half from eight on
+ *   - near it                 what is left of it, or the share of a heap, if that is more: all / heaps, and 3/64 of magazine_bytes
  *   - beyond it               the share
  *   more than that, in steps, shrinks: quiet classes give up their magazines, busy ones half
  *   even when nothing is short, classes that were quiet for some thousand calls, or a hundred while slabs become more than ever, give up

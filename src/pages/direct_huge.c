@@ -26,8 +26,11 @@ bool huge_allowed(size_t besides) {
 }
 
 /* Seven in eight: a buffer grows when what comes next does not fit, so it is seldom quite full. */
+static size_t may_lack(size_t of) {
+    return of / 8;
+}
 static bool nearly(size_t resident, size_t of) {
-    return resident >= of - of / 8;
+    return resident >= of - may_lack(of);
 }
 
 bool huge_filled_up_to(uintptr_t end, size_t size) {
@@ -38,12 +41,12 @@ bool huge_filled_up_to(uintptr_t end, size_t size) {
 
 enum huge_finding huge_look(uintptr_t address, size_t size) {
     size_t part = LOOK_PAGES * platform_page_size();
-    size_t resident = 0;
-    for (size_t i = 0; i < LOOKS; i++) {
+    size_t lacking = 0;
+    for (size_t i = 0; i < LOOKS && lacking <= may_lack(LOOKS * part); i++) { /* of a block that nobody touched one place tells all */
         uintptr_t middle = address + align_down(size / (size_t)(2 * LOOKS) * (2 * i + 1), platform_page_size());
-        resident += platform_resident((const void *)middle, part);
+        lacking += part - platform_resident((const void *)middle, part);
     }
-    return nearly(resident, LOOKS * part) ? HUGE_FOUND_FILLED : HUGE_FOUND_SPARSE;
+    return lacking <= may_lack(LOOKS * part) ? HUGE_FOUND_FILLED : HUGE_FOUND_SPARSE;
 }
 
 bool huge_back(uintptr_t from, uintptr_t to) {

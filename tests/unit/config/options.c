@@ -232,7 +232,7 @@ static void setting_by_number(void **state) {
 static void presets(void **state) {
     (void)state;
     obeyed("preset=latency");
-    PRESET_IS((size_t)64 << 20, 2, (size_t)256 << 20, HUGE_START, 2 << 20, 0);
+    PRESET_IS((size_t)64 << 20, 2, (size_t)256 << 20, HUGE_START, 4 << 20, 0);
     obeyed("preset=small");
     PRESET_IS(256 << 10, 63, 0, HUGE_NEVER, 64 << 10, 1);
     assert_int_equal(option_get(OPTION_preset), PRESET_small);
@@ -254,14 +254,14 @@ static void an_explicit_option_beats_the_preset_in_any_order(void **state) {
     obeyed("dirty_min=7,preset=small,shards=9");
     PRESET_IS(7, 63, 0, HUGE_NEVER, 64 << 10, 9);
     obeyed("preset=latency");
-    PRESET_IS(7, 2, (size_t)256 << 20, HUGE_START, 2 << 20, 9);
+    PRESET_IS(7, 2, (size_t)256 << 20, HUGE_START, 4 << 20, 9);
     assert_true(option_set(OPTION_dirty_shift, DIRTY_SHIFT)); /* its default, but chosen */
     obeyed("preset=small");
     PRESET_IS(7, DIRTY_SHIFT, 0, HUGE_NEVER, 64 << 10, 9);
     said[0] = '\0';
     assert_false(options_parse("magazine_bytes=5m", keep)); /* refused, so not chosen */
     obeyed("preset=latency");
-    assert_int_equal(option_get(OPTION_magazine_bytes), 2 << 20);
+    assert_int_equal(option_get(OPTION_magazine_bytes), 4 << 20);
 }
 
 static void limits(void **state) {

@@ -114,6 +114,9 @@ static void no_call_pays_for_all_classes(void **state) {
     assert_true(shrunk_in_all > 100);
 }
 
+/* What each of eight and more may cache. */
+#define HALF ((size_t)HEAP_CACHE_BYTES / 2)
+
 enum { MANY = 95, TIMES_MAX = 12, USED = 40 /* classes whose first magazines leave most of the bound free */ };
 static pthread_barrier_t made, done;
 
@@ -175,7 +178,7 @@ static void many_heaps_share_what_few_may_have(void **state) {
         least += CAPACITY_LEAST * size_classes[c].size;
     }
     size_t alone = in_a_thread();
-    assert_true(alone > HEAP_CACHE_BYTES / 4 * 3);
+    assert_true(alone > HALF / 4 * 3);
     hold_much = true;
     pthread_barrier_init(&made, NULL, MANY + 1);
     pthread_barrier_init(&done, NULL, MANY + 1);
@@ -184,10 +187,11 @@ static void many_heaps_share_what_few_may_have(void **state) {
     }
     pthread_barrier_wait(&made);
     size_t among_many = in_a_thread();
-    size_t each = HEAP_CACHE_BYTES / 32 * 3; /* beside the share */
-    assert_true(among_many < alone && among_many <= least + HEAP_CACHE_BYTES / 96 * 32 + each);
-    /* Those that stopped early keep what they had grown to, and the others have their share: twice the bound at worst. */
-    assert_true(load_relaxed(&magazines_bytes) <= MANY * (least + each) + (size_t)HEAP_CACHE_BYTES * 32 * 2);
+    size_t each = HALF / 32 * 3; /* beside the share */
+    assert_true(among_many < alone && among_many <= least + HALF / 96 * 32 + each);
+    /* Those that stopped early keep what they had grown to, and the others have their share: twice the bound at worst, and what the first
+     * four had. */
+    assert_true(load_relaxed(&magazines_bytes) <= MANY * (least + each) + HALF * (32 * 2 + 4));
     pthread_barrier_wait(&done);
     for (size_t i = 0; i < MANY; i++) {
         assert_int_equal(pthread_join(thread[i], NULL), 0);
@@ -209,20 +213,20 @@ static void each_heap_has_something_however_many_there_are(void **state) {
             work(c, 1);
         }
     }
-    assert_true(thread_heap->capacity_bytes > HEAP_CACHE_BYTES / 32 * 3 / 4 * 3);
-    assert_true(thread_heap->capacity_bytes <= HEAP_CACHE_BYTES / 32 * 4);
+    assert_true(thread_heap->capacity_bytes > HALF / 32 * 3 / 4 * 3);
+    assert_true(thread_heap->capacity_bytes <= HALF / 32 * 4);
 }
 
 /* Most heaps hold less than their share: one that works may have what is left of all, which is as much less as it has: half of what was. */
 static void what_is_left_of_all_is_there_for_whoever_asks(void **state) {
     (void)state;
     static struct heap others;
-    fetch_add_relaxed(&magazines_bytes, HEAP_CACHE_BYTES * 32 - HEAP_CACHE_BYTES / 2);
+    fetch_add_relaxed(&magazines_bytes, HALF * 32 - HALF / 2);
     for (int i = 0; i < 1000; i++) {
         balance_join(&others);
     }
     use_classes(20);
-    assert_in_range(thread_heap->capacity_bytes, HEAP_CACHE_BYTES / 32 * 6, HEAP_CACHE_BYTES / 4); /* the share alone: 4 32nds */
+    assert_in_range(thread_heap->capacity_bytes, HALF / 32 * 6, HALF / 2); /* the share alone: 4 32nds */
 }
 
 /* Classes that were used once hold capacity until others ask in vain for long enough; then their magazines go, and the blocks in them. */
@@ -267,7 +271,7 @@ static void magazines_of_sizes_no_longer_used_go(void **state) {
             assert_int_equal(capacity(ALSO_BUSY), size_classes[ALSO_BUSY].cache);
         }
     }
-    assert_true(thread_heap->capacity_bytes < HEAP_CACHE_BYTES / 2); /* nobody was refused */
+    assert_true(thread_heap->capacity_bytes < HALF / 2); /* nobody was refused */
     assert_int_equal(capacity(GONE), 0);
     assert_int_equal(heap_blocks_cached(GONE), 0);
 }
@@ -294,6 +298,39 @@ static void magazines_of_quiet_sizes_go_when_memory_grows(void **state) {
     assert_int_equal(capacity(GONE), 0);
     assert_int_equal(heap_blocks_cached(GONE), 0);
     assert_int_equal(capacity(BUSY), size_classes[BUSY].cache);
+}
+
+enum { SMALL = 36 }; /* classes that two blocks of each take next to nothing of */
+
+/* The most that this heap comes to while it works hard in small classes and so many heaps are in use. */
+static size_t capacity_among(unsigned heaps) {
+    static struct heap others;
+    while (balance_heaps() < heaps) {
+        balance_join(&others);
+    }
+    uint64_t seed = heaps;
+    size_t most = 0;
+    for (int round = 0; round < 3000; round++) {
+        work(1 + (unsigned)(unit_random(&seed) % SMALL), 1);
+        if (round >= 2000) { /* until then it may have to give up what it had */
+            most = thread_heap->capacity_bytes > most ? thread_heap->capacity_bytes : most;
+        }
+    }
+    return most;
+}
+
+/* Four threads may cache twice as much as eight and more may, those between as much together as four. */
+static void few_heaps_may_cache_more_each(void **state) {
+    (void)state;
+    const size_t option = 512 << 10;
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    assert_true(option_set(OPTION_magazine_bytes, option));
+    (void)heap_of_thread();
+    size_t step = MAGAZINE_BYTES / 2 + 2 * (size_t)size_classes[SMALL].size; /* as much as a magazine grows by */
+    for (unsigned heaps = 1; heaps <= 9; heaps++) {
+        size_t most = heaps <= 4 ? option : heaps < 8 ? option * 4 / heaps : option / 2;
+        assert_in_range(capacity_among(heaps), most - step, most);
+    }
 }
 
 static void magazines_keep_to_the_bytes_chosen(void **state) {
@@ -349,7 +386,7 @@ static void a_thread_that_only_frees_keeps_little(void **state) {
             looks++;
         }
     }
-    assert_true(could > HEAP_CACHE_BYTES / 2);
+    assert_true(could > HALF / 2);
     assert_true(sum / looks < could / 2);
     assert_true(thread_heap->overflows >= 8);
     (void)take(40); /* a refill: it works again, and the next full magazine goes back by half */
@@ -476,14 +513,14 @@ static void emptying_others_begins_anew_after_the_last_class(void **state) {
 static void idle_heaps_leave_their_share_to_others(void **state) {
     (void)state;
     static pthread_t thread[MANY];
-    assert_true(in_a_thread() > HEAP_CACHE_BYTES / 4 * 3);
+    assert_true(in_a_thread() > HALF / 4 * 3);
     pthread_barrier_init(&made, NULL, MANY + 1);
     pthread_barrier_init(&done, NULL, MANY + 1);
     for (size_t i = 0; i < MANY; i++) {
         assert_int_equal(pthread_create(&thread[i], NULL, hold_a_heap, NULL), 0);
     }
     pthread_barrier_wait(&made);
-    assert_true(in_a_thread() > HEAP_CACHE_BYTES / 4 * 3); /* as alone; a share would be less than half */
+    assert_true(in_a_thread() > HALF / 4 * 3); /* as alone; a share would be less than half */
     pthread_barrier_wait(&done);
     for (size_t i = 0; i < MANY; i++) {
         assert_int_equal(pthread_join(thread[i], NULL), 0);
@@ -590,6 +627,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_is_left_of_all_is_there_for_whoever_asks),
     cmocka_unit_test(idle_classes_lose_their_magazines),
     cmocka_unit_test(magazines_of_sizes_no_longer_used_go),
+    cmocka_unit_test(few_heaps_may_cache_more_each),
     cmocka_unit_test(magazines_keep_to_the_bytes_chosen),
     cmocka_unit_test(a_thread_that_only_frees_keeps_little),
     cmocka_unit_test(full_magazines_in_a_row_go_back_whole),

@@ -49,7 +49,7 @@ static void settings_show(void **state) {
     ASSERT_SAYS(", preset small: keeps almost nothing ready");
     ASSERT_SAYS("\n  dirty_min = 100 (set; default 4m; ");
     ASSERT_SAYS("\n  dirty_shift = 63 (not set; default 4; ");
-    ASSERT_SAYS("\n  magazine_bytes = 64k (not set; default 512k; ");
+    ASSERT_SAYS("\n  magazine_bytes = 64k (not set; default 1m; ");
     ASSERT_SAYS("\n  misuse = warn (set; ");
     ASSERT_SAYS("\n  stats = /a/b (set; ");
     ASSERT_SAYS("\n  preset = small (set; default balanced; one of balanced|latency|small): ");

@@ -404,7 +404,35 @@ static void a_mapping_that_went_back_is_quick(void **state) {
     assert_false(huge_allowed(WINDOW));
 }
 
+/* Looks at four places of 16 pages, the last of which lacks so many: finds what is expected in so many looks. */
+static void look_finds(char *block, size_t missing_in_last, enum huge_finding finding, unsigned long looks) {
+    size_t last = 4 * MIB / 8 * 7;
+    memset(block, 1, 4 * MIB);
+    platform_purge(block + last, missing_in_last * PAGE);
+    unsigned long before = fake_calls(FAKE_RESIDENT);
+    assert_int_equal(huge_look((uintptr_t)block, 4 * MIB), finding);
+    assert_int_equal(fake_calls(FAKE_RESIDENT) - before, looks);
+}
+
+/* 8 of 64 pages may lack. Once more do it is sparse, whatever the other places hold. */
+static void a_block_is_looked_at_until_it_is_known_to_be_sparse(void **state) {
+    (void)state;
+    fake_on_call(FAKE_RESIDENT, NULL);
+    char *block = platform_map(4 * MIB, PAGE);
+    assert_int_equal(huge_look((uintptr_t)block, 4 * MIB), HUGE_FOUND_SPARSE);
+    assert_int_equal(fake_calls(FAKE_RESIDENT), 1);
+    look_finds(block, 8, HUGE_FOUND_FILLED, 4);
+    look_finds(block, 9, HUGE_FOUND_SPARSE, 4);
+    memset(block, 1, 4 * MIB);
+    platform_purge(block + 4 * MIB / 8 * 3, 8 * PAGE); /* the second place lacks as much as all may, the third one page more */
+    platform_purge(block + 4 * MIB / 8 * 5, PAGE);
+    unsigned long before = fake_calls(FAKE_RESIDENT);
+    assert_int_equal(huge_look((uintptr_t)block, 4 * MIB), HUGE_FOUND_SPARSE);
+    assert_int_equal(fake_calls(FAKE_RESIDENT) - before, 3);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_block_is_looked_at_until_it_is_known_to_be_sparse),
     cmocka_unit_test(a_mapping_that_went_back_is_quick),
     cmocka_unit_test(a_huge_page_is_what_one_table_maps),
     cmocka_unit_test(blocks_of_which_nothing_is_known_ask_for_none),
