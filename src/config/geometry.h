@@ -31,10 +31,10 @@ enum {
     GROWN_MAX = 2 << 20,         /* a large block that grows beyond this by moving becomes a direct one */
     LARGE_ALIGN_MAX = UNIT_SIZE, /* alignments above this always get a mapping of their own */
 
-    MAGAZINE_BLOCKS_MAX = 126,    /* blocks that a magazine may hold */
-    MAGAZINE_BYTES = 32 << 10,    /* their bytes, at most (one block always fits) */
-    HEAP_CACHE_BYTES = 1 << 20,   /* bytes that all magazines of a thread heap may hold together */
-    HEAP_CACHE_MAX = 4 << 20,     /* the most that option magazine_bytes can make of it */
+    MAGAZINE_BLOCKS_MAX = 126,  /* blocks that a magazine may hold */
+    MAGAZINE_BYTES = 32 << 10,  /* their bytes, at most (one block always fits) */
+    HEAP_CACHE_BYTES = 1 << 20, /* bytes that all magazines of a thread heap may hold together */
+    HEAP_CACHE_MAX = 4 << 20,   /* the most that option magazine_bytes can make of it */
     SHARDS_MAX = 64,
 };
 

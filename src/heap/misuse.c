@@ -79,7 +79,8 @@ static void examine(struct misuse misuse) {
     if (class_index) {
         uint64_t scaled = block_scaled(address, class_index);
         misuse.block_size = size_class_usable(class_index);
-        misuse.block = align_down(address, UNIT_SIZE) + block_index(scaled) * (uintptr_t)size_classes[class_index].size;
+        misuse.block = align_down(address, UNIT_SIZE) + class_places[class_index].start +
+                       block_index(scaled) * (uintptr_t)size_classes[class_index].size;
         bool tail = block_index(scaled) >= size_classes[class_index].blocks;
         misuse.kind = tail ? MISUSE_FOREIGN : block_begins(scaled, class_index) ? MISUSE_DOUBLE_FREE : MISUSE_INTERIOR;
     } else if (chunk) {

@@ -22,12 +22,13 @@ struct begins {
 ALWAYS_INLINE struct begins begins_in_word(unsigned class_index, unsigned w) {
     unsigned size = size_classes[class_index].size;
     unsigned offset = w << WORD_SHIFT;
-    unsigned index = block_index((uint64_t)(offset + size - 1) * class_reciprocal[class_index]);
+    unsigned start = class_places[class_index].start;
+    unsigned index = block_index((uint64_t)(offset + size - 1 - start) * class_reciprocal[class_index]);
     return (struct begins){
         .pattern = class_pattern[class_index],
         .granules = size >> GRANULE_SHIFT,
         .step = size_classes[class_index].step,
-        .first = (index * size - offset) >> GRANULE_SHIFT,
+        .first = (start + index * size - offset) >> GRANULE_SHIFT,
     };
 }
 

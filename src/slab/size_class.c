@@ -14,6 +14,20 @@ const struct size_class size_classes[CLASS_COUNT] = {
 #undef CLASS
 };
 
+/* As far as the page in which the last block ends, so that no slab takes a page more. The first block is aligned to the largest power of
+ * two that divides the size, for that is what blocks of the class may be asked to be aligned to. */
+enum { CACHE_LINE = 64 };
+#define ALIGNMENT(bytes) (((bytes) & -(bytes)) > CACHE_LINE ? ((bytes) & -(bytes)) : CACHE_LINE)
+#define TAIL(bytes) ((UNIT_SIZE - UNIT_SIZE / (bytes) * (bytes)) % SLICE_SIZE)
+#define START(index, bytes) ((index) % (TAIL(bytes) / ALIGNMENT(bytes) + 1) * ALIGNMENT(bytes))
+#define FIRST(index, bytes) ((index) % ((SLICE_SIZE - START(index, bytes) + (bytes)-1) / (bytes)))
+
+const struct class_place class_places[CLASS_TABLE] = {
+#define CLASS(index, bytes) [index] = {START(index, bytes), FIRST(index, bytes)},
+#include "slab/size_class.def"
+#undef CLASS
+};
+
 const uint32_t class_reciprocal[CLASS_TABLE] = {
 #define CLASS(index, bytes) [index] = (uint32_t)((((uint64_t)1 << 32) + (bytes)-1) / (bytes)),
 #include "slab/size_class.def"

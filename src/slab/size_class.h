@@ -27,6 +27,17 @@ struct size_class {
     uint16_t step;   /* by how much the first block of a word lies before that of the word below: 64 modulo the granules of a block */
 };
 
+/*
+ * Where blocks lie in a slab. A program's first blocks of each size are often what it uses for as long as it runs; if all of them began at
+ * the start of a slab, they would share one set of the processor's first cache, which takes the place of an address from its low 12 bits.
+ * So classes differ in where the first block begins, as far as what the blocks leave of a slab allows; and slabs of few blocks, of which
+ * the first page holds several, in which of these is taken first.
+ */
+struct class_place {
+    uint16_t start; /* of the first block, in bytes: less than a block */
+    uint16_t first; /* index of the block that is taken first in slabs of few blocks; those below come last */
+};
+
 /* Classes of at least this size have at most one block in each word of the page map's bits, and at most 64 in a slab. */
 enum { FEW_BLOCKS_SIZE = 64 * BLOCK_ALIGN };
 
@@ -38,6 +49,7 @@ ALWAYS_INLINE bool size_class_is_marked(unsigned class_index) {
 }
 
 extern const struct size_class size_classes[CLASS_COUNT] HIDDEN;
+extern const struct class_place class_places[CLASS_TABLE] HIDDEN;
 extern const uint32_t class_reciprocal[CLASS_TABLE] HIDDEN;
 /* Where blocks begin in a word of the page map's bits, when one begins at its first. */
 extern const uint64_t class_pattern[CLASS_TABLE] HIDDEN;
@@ -90,9 +102,10 @@ ALWAYS_INLINE unsigned size_class_for(size_t size, size_t align) {
     return align <= BLOCK_ALIGN ? size_class_of(size) : align <= SLICE_SIZE ? size_class_aligned(size, align) : 0;
 }
 
-/* Offset of an address in its slab, scaled: see block_index and block_begins. */
+/* Offset of an address from the first block of its slab, scaled: see block_index and block_begins. What lies before the first block has the
+ * index of what lies behind the last. */
 ALWAYS_INLINE uint64_t block_scaled(uintptr_t address, unsigned class_index) {
-    return (address & (UNIT_SIZE - 1)) * (uint64_t)class_reciprocal[class_index];
+    return ((address - class_places[class_index].start) & (UNIT_SIZE - 1)) * (uint64_t)class_reciprocal[class_index];
 }
 ALWAYS_INLINE unsigned block_index(uint64_t scaled) {
     return (unsigned)(scaled >> 32);

@@ -34,8 +34,9 @@ static bool has_few_blocks(const struct slab *slab) {
 static unsigned slices_of_few(const struct slab *slab) {
     unsigned used = 0;
     unsigned size = class_of(slab)->size;
+    unsigned first = class_places[slab_class(slab)].start;
     for (uint64_t out = ~slab->few_free & (~(uint64_t)0 >> (64 - slab->blocks)); out; out &= out - 1) {
-        unsigned start = lowest_bit(out) * size;
+        unsigned start = first + lowest_bit(out) * size;
         used |= (2u << ((start + size - 1) >> SLICE_SHIFT)) - (1u << (start >> SLICE_SHIFT));
     }
     return used;
@@ -80,7 +81,7 @@ void slab_check(const struct slab *slab) {
     unsigned out = 0;
     unsigned granules = class_of(slab)->size / BLOCK_ALIGN;
     for (unsigned i = 0; i < slab->blocks; i++) {
-        unsigned at = i * granules;
+        unsigned at = (class_places[slab_class(slab)].start >> GRANULE_SHIFT) + i * granules;
         bool bit = load_relaxed(&slab->out[at / 64]) >> at % 64 & 1;
         bool is_out = is_marked(slab) ? !(slab->few_free >> i & 1) : bit;
         CHECK(!bit || is_out);
@@ -243,16 +244,21 @@ static void note_fresh(struct slab *slab, unsigned end) {
     }
 }
 
-/* At most 64 blocks: the lowest free one is the lowest bit. */
+/* At most 64 blocks: the lowest free one is the lowest bit, from the class's first on and then from the others. */
 static void claim_few(struct slab *slab, void **end, unsigned count) {
     char *base = slab_base(slab);
     unsigned size = class_of(slab)->size;
+    struct class_place place = class_places[slab_class(slab)];
+    uint64_t others = ((uint64_t)1 << place.first) - 1;
     uint64_t free = slab->few_free;
     bool marked = is_marked(slab);
-    unsigned offset = 0;
+    unsigned fresh = 0;
     for (; count; count--) {
-        offset = lowest_bit(free) * size;
-        free &= free - 1;
+        uint64_t next = free & ~others ? free & ~others : free;
+        unsigned index = lowest_bit(next);
+        unsigned offset = place.start + index * size;
+        free &= ~((uint64_t)1 << index);
+        fresh = offset > fresh ? offset : fresh;
         *--end = base + offset;
         if (!marked) { /* else it is set when the block goes to the program */
             bitmap_word *word = &slab->out[offset >> WORD_SHIFT];
@@ -260,7 +266,7 @@ static void claim_few(struct slab *slab, void **end, unsigned count) {
         }
     }
     slab->few_free = free;
-    note_fresh(slab, (offset + size) >> GRANULE_SHIFT);
+    note_fresh(slab, (fresh + size) >> GRANULE_SHIFT);
 }
 
 /* What a claim has come to. */

@@ -68,15 +68,20 @@ static void in_a_slab(void **state) {
     for (unsigned c = 1; c < CLASS_COUNT; c++) {
         struct slab *slab = slab_create(c, 0);
         size_t size = size_classes[c].size;
-        uintptr_t base = (uintptr_t)slab_base(slab);
+        uintptr_t unit = (uintptr_t)slab_base(slab);
+        uintptr_t base = unit + class_places[c].start;
         uintptr_t last = base + (size_classes[c].blocks - 1u) * size;
         double_free(base, size);
         double_free(last, size);
         interior(base + 1, base, size);
         interior(last + size - 1, last, size);
-        if (last + size < base + UNIT_SIZE) { /* the rest behind the last block belongs to nobody */
+        if (last + size < unit + UNIT_SIZE) { /* the rest behind the last block belongs to nobody, */
             foreign(last + size);
-            foreign(base + UNIT_SIZE - 1);
+            foreign(unit + UNIT_SIZE - 1);
+        }
+        if (base != unit) { /* nor does what lies before the first */
+            foreign(unit);
+            foreign(base - 1);
         }
     }
 }

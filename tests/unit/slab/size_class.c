@@ -23,6 +23,29 @@ static void the_table_is_in_order(void **state) {
     }
 }
 
+/* Classes begin at many places of a page, and no slab takes a page more or holds a block less for it. */
+static void first_blocks_are_spread(void **state) {
+    (void)state;
+    unsigned at_line[SLICE_SIZE / 64] = {0};
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        size_t size = size_classes[c].size;
+        size_t start = class_places[c].start;
+        size_t all = size_classes[c].blocks * size;
+        assert_true(start < size && start % 64 == 0);
+        assert_int_equal(start % (size & -size), 0);
+        assert_int_equal(align_up(start + all, SLICE_SIZE), align_up(all, SLICE_SIZE));
+        size_t first = start + (size < FEW_BLOCKS_SIZE ? 0 : class_places[c].first * size);
+        assert_true(first < SLICE_SIZE);
+        at_line[first / 64]++;
+    }
+    unsigned lines = 0;
+    for (unsigned line = 0; line < COUNT(at_line); line++) {
+        assert_true(line == 0 || at_line[line] <= 8);
+        lines += at_line[line] != 0;
+    }
+    assert_true(lines >= 10);
+}
+
 static void every_size_finds_the_smallest_class_that_holds_it(void **state) {
     (void)state;
     unsigned class_index = 1;
@@ -51,7 +74,7 @@ static void every_offset_divides_exactly(void **state) {
     for (unsigned c = 1; c < CLASS_COUNT; c++) {
         unsigned size = size_classes[c].size;
         for (uintptr_t offset = 0; offset < UNIT_SIZE; offset++) {
-            uint64_t scaled = block_scaled(0x7f0000000000u + offset, c);
+            uint64_t scaled = block_scaled(0x7f0000000000u + (offset + class_places[c].start) % UNIT_SIZE, c);
             if (block_index(scaled) != offset / size || block_begins(scaled, c) != (offset % size == 0)) {
                 fail_msg("class %u, offset %lu", c, (unsigned long)offset);
             }
@@ -77,6 +100,7 @@ static void aligned_classes(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_table_is_in_order),
+    cmocka_unit_test(first_blocks_are_spread),
     cmocka_unit_test(every_size_finds_the_smallest_class_that_holds_it),
     cmocka_unit_test(waste_stays_within_the_design),
     cmocka_unit_test(every_offset_divides_exactly),

@@ -9,15 +9,20 @@ static size_t counter(const _Atomic(size_t) *word) {
     return load_relaxed((_Atomic(size_t) *)(uintptr_t)word);
 }
 
+static char *block_at(const struct slab *slab, unsigned index) {
+    unsigned class_index = slab_class(slab);
+    return slab_base(slab) + class_places[class_index].start + (size_t)index * size_classes[class_index].size;
+}
+
 static unsigned index_in(const struct slab *slab, const void *block, unsigned class_index) {
-    size_t offset = (size_t)((const char *)block - slab_base(slab));
+    size_t offset = (size_t)((const char *)block - block_at(slab, 0));
     assert_true(offset < UNIT_SIZE && offset % size_classes[class_index].size == 0);
     return (unsigned)(offset / size_classes[class_index].size);
 }
 
 /* Puts one block back; false when the slab finds it bad. */
 static bool put(struct slab *slab, unsigned index) {
-    void *block = slab_base(slab) + (size_t)index * size_classes[slab_class(slab)].size;
+    void *block = block_at(slab, index);
     void *bad = NULL;
     unsigned bad_count = 0;
     assert_int_equal(slab_put(slab, &block, 1, &bad, &bad_count), 1);
@@ -27,7 +32,7 @@ static bool put(struct slab *slab, unsigned index) {
 
 /* By what tells the slab; the bit of a block of a marked class is not the slab's. */
 static bool is_out(const struct slab *slab, unsigned index) {
-    uintptr_t block = (uintptr_t)slab_base(slab) + (size_t)index * size_classes[slab_class(slab)].size;
+    uintptr_t block = (uintptr_t)block_at(slab, index);
     bool bit = region_is_out(page_map_region(block), block);
     if (size_class_is_marked(slab_class(slab))) {
         assert_false(bit);
@@ -46,6 +51,13 @@ static unsigned claim(struct slab *slab, void **out, unsigned want) {
     return got;
 }
 
+/* Which block comes so many after the first of a class: from there on upwards, then those below. */
+static unsigned nth_of(unsigned class_index, unsigned n) {
+    unsigned blocks = size_classes[class_index].blocks;
+    unsigned first = size_classes[class_index].size < FEW_BLOCKS_SIZE ? 0 : class_places[class_index].first;
+    return (first + n) % blocks;
+}
+
 static void every_block_once_from_below(void **state) {
     (void)state;
     for (unsigned c = 1; c < CLASS_COUNT; c++) {
@@ -60,8 +72,9 @@ static void every_block_once_from_below(void **state) {
         unsigned got;
         while ((got = claim(slab, out, 1 + next % 100)) != 0) {
             for (unsigned i = 0; i < got; i++) {
-                assert_int_equal(index_in(slab, out[i], c), next);
-                assert_true(is_out(slab, next));
+                unsigned index = nth_of(c, next);
+                assert_int_equal(index_in(slab, out[i], c), index);
+                assert_true(is_out(slab, index));
                 next++;
             }
         }
@@ -78,10 +91,9 @@ static void every_block_once_from_below(void **state) {
 /* Puts back blocks that lie one after the other, upwards or downwards, whichever of them are free already. Returns how many were not. */
 static unsigned put_in_a_row(struct slab *slab, bool *is_free, unsigned from, unsigned count, bool up) {
     void *blocks[200];
-    size_t size = size_classes[slab_class(slab)].size;
     unsigned out = 0;
     for (unsigned i = 0; i < count; i++) {
-        blocks[up ? i : count - 1 - i] = slab_base(slab) + (from + i) * size;
+        blocks[up ? i : count - 1 - i] = block_at(slab, from + i);
         out += !is_free[from + i];
     }
     unsigned bad_count = 0;
@@ -114,13 +126,13 @@ static void follows_a_model(unsigned class_index) {
             unsigned want = 1 + (unsigned)(unit_random(&seed) % 64);
             unsigned got = claim(slab, out, want);
             assert_int_equal(got, want < free ? want : free);
-            unsigned lowest = 0;
+            unsigned n = 0;
             for (unsigned i = 0; i < got; i++) {
-                while (!is_free[lowest]) {
-                    lowest++;
+                while (!is_free[nth_of(class_index, n)]) {
+                    n++;
                 }
-                assert_int_equal(index_in(slab, out[i], class_index), lowest);
-                is_free[lowest] = false;
+                assert_int_equal(index_in(slab, out[i], class_index), nth_of(class_index, n));
+                is_free[nth_of(class_index, n)] = false;
             }
             free -= got;
         } else if (unit_random(&seed) % 2) {
@@ -166,7 +178,7 @@ static void leaves_nothing_behind(void **state) {
         void *block;
         assert_ptr_equal(slab->out, out);
         assert_int_equal(claim(slab, &block, 1), 1);
-        assert_true(put(slab, 0));
+        assert_true(put(slab, index_in(slab, block, c)));
         slab_destroy(slab);
         for (unsigned w = 0; w < UNIT_WORDS; w++) {
             assert_int_equal(load_relaxed(&out[w]), 0);
@@ -183,7 +195,7 @@ static void dirty_after(unsigned class_index, unsigned used, size_t dirty) {
     void *out[4096];
     assert_int_equal(claim(slab, out, used), used < blocks ? used : blocks);
     for (unsigned i = 0; i < used; i++) {
-        assert_true(put(slab, i));
+        assert_true(put(slab, index_in(slab, out[i], class_index)));
     }
     unsigned unit = unit_of_unit_info(slab);
     struct chunk *chunk = chunk_of_unit_info(slab);
@@ -211,8 +223,8 @@ static void puts_back_what_lies_in_its_unit(void **state) {
     assert_int_equal(claim(slab, mine, 8), 8);
     assert_int_equal(claim(other, theirs, 1), 1);
     char *inside = (char *)mine[3] + 16;
-    char *never = slab_base(slab) + 80 * 10;
-    char *tail = slab_base(slab) + (size_t)size_classes[5].blocks * 80;
+    char *never = block_at(slab, 10);
+    char *tail = block_at(slab, size_classes[5].blocks);
     void *blocks[] = {mine[2], inside, mine[0], mine[2], never, tail, mine[7], theirs[0], mine[1]};
     unsigned bad_count = 0;
     assert_int_equal(slab_put(slab, blocks, COUNT(blocks), blocks, &bad_count), 7);
@@ -278,12 +290,12 @@ static void rows_of_what_is_no_block_are_bad(void **state) {
         assert_int_equal(slab_put(slab, blocks, 8, blocks, &bad_count), 8);
         assert_int_equal(bad_count, 8);
         for (int i = 0; i < 8; i++) { /* the last is the tail's */
-            blocks[up ? i : 7 - i] = slab_base(slab) + (count - 7 + (unsigned)i) * 80;
+            blocks[up ? i : 7 - i] = block_at(slab, count - 7 + (unsigned)i);
         }
         bad_count = 0;
         assert_int_equal(slab_put(slab, blocks, 8, blocks, &bad_count), 8);
         assert_int_equal(bad_count, 1);
-        assert_ptr_equal(blocks[0], slab_base(slab) + count * 80);
+        assert_ptr_equal(blocks[0], block_at(slab, count));
         assert_int_equal(slab->free, 7);
         slab_check(slab);
         assert_int_equal(claim(slab, out, 8), 7);
@@ -304,12 +316,13 @@ static void a_marked_block_that_is_in_use_is_not_taken_back(void **state) {
         assert_true(region_is_out(region, (uintptr_t)out[1]));
         assert_false(region_is_out(region, (uintptr_t)out[0]));
         slab_check(slab);
-        assert_false(put(slab, 1));
+        unsigned second = index_in(slab, out[1], c);
+        assert_false(put(slab, second));
         assert_false(region_unmark(region, (uintptr_t)out[1] + BLOCK_ALIGN));
         assert_true(region_unmark(region, (uintptr_t)out[1]));
         assert_false(region_unmark(region, (uintptr_t)out[1]));
-        assert_true(put(slab, 1) && put(slab, 0) && !put(slab, 0));
-        char *inside = slab_base(slab) + BLOCK_ALIGN;
+        assert_true(put(slab, second) && put(slab, index_in(slab, out[0], c)) && !put(slab, second));
+        char *inside = block_at(slab, 0) + BLOCK_ALIGN;
         assert_false(slab_put_few(slab, (uintptr_t)inside));
         assert_int_equal(slab->free, slab->blocks);
         slab_destroy(slab);
@@ -391,8 +404,9 @@ static void purges_pages_without_blocks(size_t page_size) {
             blocks += claim(slab, block + blocks, slab->blocks - blocks);
         }
         size_t size = size_classes[c].size;
+        size_t start = class_places[c].start;
         unsigned char *base = (unsigned char *)slab_base(slab);
-        memset(base, 0xaa, blocks * size);
+        memset(base, 0xaa, start + blocks * size);
         assert_int_equal(slab_purge(slab), 0);
         bool used[UNIT_SIZE / 4096] = {false};
         for (unsigned i = 0, run = 0; i < blocks; i++, run--) {
@@ -402,18 +416,18 @@ static void purges_pages_without_blocks(size_t page_size) {
                 assert_true(put(slab, i));
                 continue;
             }
-            for (size_t page = i * size / page_size; page <= ((i + 1) * size - 1) / page_size; page++) {
+            for (size_t page = (start + i * size) / page_size; page <= (start + (i + 1) * size - 1) / page_size; page++) {
                 used[page] = true;
             }
         }
         size_t expected = 0;
-        for (size_t page = 0; page * page_size < blocks * size; page++) {
+        for (size_t page = 0; page * page_size < start + blocks * size; page++) {
             expected += used[page] ? 0 : page_size;
         }
         size_t before = load_relaxed(&page_counters.purged_bytes);
         assert_int_equal(slab_purge(slab), expected);
         assert_int_equal(load_relaxed(&page_counters.purged_bytes) - before, expected);
-        for (size_t i = 0; i < blocks * size; i++) {
+        for (size_t i = 0; i < start + blocks * size; i++) {
             assert_int_equal(base[i], used[i / page_size] ? 0xaa : 0);
         }
         slab_check(slab);
@@ -424,7 +438,7 @@ static void purges_pages_without_blocks(size_t page_size) {
             unsigned i = index_in(slab, one, c);
             assert_true(put(slab, i));
             expected = 0; /* the block may have been written to */
-            for (size_t page = i * size / page_size; page <= ((i + 1) * size - 1) / page_size; page++) {
+            for (size_t page = (start + i * size) / page_size; page <= (start + (i + 1) * size - 1) / page_size; page++) {
                 expected += used[page] ? 0 : page_size;
             }
             assert_int_equal(slab_purge(slab), expected);
@@ -468,15 +482,15 @@ static void words_without_free_blocks_are_passed_over(void **state) {
         uint64_t words = 0;
         for (unsigned index = 3; index < blocks; index += blocks / 3) {
             assert_true(put(slab, index));
-            words |= (uint64_t)1 << (index * size_classes[c].size >> WORD_SHIFT);
+            words |= (uint64_t)1 << ((size_t)(block_at(slab, index) - slab_base(slab)) >> WORD_SHIFT);
             assert_int_equal(slab->words_free & ~tail, words & ~tail);
         }
         unsigned free = slab->free;
         assert_int_equal(slab_claim(slab, block + blocks, free), free);
         assert_int_equal(slab->words_free & ~tail, 0);
         slab_check(slab);
-        assert_true(slab_put_one(slab, (uintptr_t)slab_base(slab) + (size_t)(blocks / 2) * size_classes[c].size));
-        assert_int_equal(slab->words_free & ~tail, (uint64_t)1 << (blocks / 2 * size_classes[c].size >> WORD_SHIFT));
+        assert_true(slab_put_one(slab, (uintptr_t)block_at(slab, blocks / 2)));
+        assert_int_equal(slab->words_free & ~tail, (uint64_t)1 << ((size_t)(block_at(slab, blocks / 2) - slab_base(slab)) >> WORD_SHIFT));
         assert_int_equal(slab_claim(slab, block + blocks, 1), 1);
         for (unsigned index = 0; index < blocks; index++) {
             assert_true(put(slab, index));

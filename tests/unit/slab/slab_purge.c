@@ -221,7 +221,7 @@ static size_t follows_a_model(size_t page_size, unsigned class_index) {
     unsigned blocks = size_classes[class_index].blocks;
     uint64_t seed = class_index + page_size;
     struct slab *slab = slab_create(class_index, 0);
-    char *base = slab_base(slab);
+    char *base = slab_base(slab) + class_places[class_index].start;
     size_t purged = 0;
     for (unsigned step = 0; step < 4000; step++) {
         if (step % 200 == 0) { /* the slab is nearly full now and then, and sparse most of the time */
