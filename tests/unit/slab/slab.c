@@ -311,6 +311,8 @@ static void a_marked_block_that_is_in_use_is_not_taken_back(void **state) {
         assert_true(put(slab, 1) && put(slab, 0) && !put(slab, 0));
         char *inside = slab_base(slab) + BLOCK_ALIGN;
         assert_false(slab_put_few(slab, (uintptr_t)inside));
+        char *beyond = slab_base(slab) + (size_t)slab->blocks * size_classes[c].size; /* in the unit's tail, if it has one */
+        assert_true(beyond == slab_base(slab) + UNIT_SIZE || !slab_put_few(slab, (uintptr_t)beyond));
         assert_int_equal(slab->free, slab->blocks);
         slab_destroy(slab);
     }
