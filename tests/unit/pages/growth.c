@@ -82,6 +82,16 @@ static void a_large_heap_is_given_more_time(void **state) {
     assert_true(fake_purged_bytes() > 0);
 }
 
+/* What was taken before the rest went back was not taken because of that. */
+static void growth_before_it_is_no_regret(void **state) {
+    (void)state;
+    (void)take_huge();
+    fetch_add_relaxed(&page_counters.clean_taken_bytes, 10 * MIB);
+    purge_after_exchange(PATIENCE);
+    assert_int_equal(fake_purged_bytes(), CHUNK_SIZE - UNIT_SIZE);
+    assert_int_equal(purge_budget_now(), DIRTY_MIN);
+}
+
 /* Where it has been before, or from twice its size on. */
 static void the_next_one_is_asked_for_where_it_will_be_filled(void **state) {
     (void)state;
@@ -141,6 +151,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(not_while_it_grows),
     cmocka_unit_test(what_was_used_before_is_no_growth_and_stays),
     cmocka_unit_test(a_large_heap_is_given_more_time),
+    cmocka_unit_test(growth_before_it_is_no_regret),
     cmocka_unit_test(the_next_one_is_asked_for_where_it_will_be_filled),
     cmocka_unit_test(chunks_follow_that),
     cmocka_unit_test(a_chunk_that_went_is_expected_no_more),

@@ -169,9 +169,22 @@ static void four_times_the_budget_may_be_dirty(void **state) {
         use(8, true, 4 * MIB);
     }
     assert_int_equal(dirty_after_eight_of(MIB), 8 * MIB);
-    assert_true(dirty_after_eight_of(4 * MIB) <= 4 * DIRTY_MIN);
-    assert_true(purge_down_to(0)); /* on demand all goes */
+    assert_int_equal(dirty_after_eight_of(2 * MIB), 16 * MIB);
+    assert_true(purge_down_to(0));
+    assert_int_equal(dirty_after_eight_of(4 * MIB), 8 * MIB); /* half of it, since the last one was too much */
+    assert_true(purge_down_to(0));                            /* on demand all goes */
     assert_int_equal(page_dirty_bytes(), 0);
+}
+
+static void not_when_a_limit_is_nearer(void **state) {
+    (void)state;
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    assert_true(option_set(OPTION_swing_max, 0));
+    believe();
+    assert_int_equal(dirty_after_eight_of(MIB), 8 * MIB);
+    store_relaxed(&limit_full_at, limit_footprint() - 8 * MIB + 6 * MIB);
+    purge_if_over_budget();
+    assert_int_equal(page_dirty_bytes(), 6 * MIB);
 }
 
 static void what_chunks_have_counts_in_full(void **state) {
@@ -278,6 +291,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(blocks_get_these_sizes_unless_a_limit_is_near),
     cmocka_unit_test(where_the_better_size_is_refused_the_one_asked_for_serves),
     cmocka_unit_test(four_times_the_budget_may_be_dirty),
+    cmocka_unit_test(not_when_a_limit_is_nearer),
     cmocka_unit_test(what_chunks_have_counts_in_full),
     cmocka_unit_test(calloc_gives_back_what_it_would_have_to_look_at),
     cmocka_unit_test(calloc_of_one_block_that_is_filled_ends_it),
