@@ -134,6 +134,23 @@ static void a_chunk_that_went_is_expected_no_more(void **state) {
     assert_false(growth_is_stalled());
 }
 
+/* Each chunk that is asked for is given the same time, and nobody waits for what is gone. */
+static void patience_begins_anew_and_ends(void **state) {
+    (void)state;
+    growth_expected(2);
+    growth_note_exchanged(PATIENCE - 1);
+    assert_false(growth_is_stalled());
+    growth_expected(2);
+    growth_note_exchanged(PATIENCE - 1);
+    assert_false(growth_is_stalled());
+    growth_note_exchanged(1);
+    assert_true(growth_is_stalled());
+    growth_ends(2);
+    assert_true(growth_is_stalled());
+    growth_ends(2);
+    assert_false(growth_is_stalled());
+}
+
 static void refusals(void **state) {
     (void)state;
     (void)take_huge();
@@ -155,6 +172,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_next_one_is_asked_for_where_it_will_be_filled),
     cmocka_unit_test(chunks_follow_that),
     cmocka_unit_test(a_chunk_that_went_is_expected_no_more),
+    cmocka_unit_test(patience_begins_anew_and_ends),
     cmocka_unit_test(refusals),
 };
 UNIT_MAIN(tests)
