@@ -5,8 +5,6 @@
 #include "config/options.h"
 #include "pages/limit.h"
 
-#include <pthread.h>
-
 enum { CLASS = 49, BLOCKS = 16, SIZE = 4096 };
 
 /* A new slab, all of whose blocks are out and were written to. */
@@ -122,43 +120,6 @@ static void a_kept_slab_gives_its_pages_back_when_asked(void **state) {
     assert_int_equal(used_units(), 1);
 }
 
-static void *other;
-static unsigned other_shard;
-
-static void *claims_too(void *unused) {
-    (void)claim(&other_shard, CLASS, &other, 1);
-    return unused;
-}
-
-/* While a chunk is mapped, under the lock of the bin that asked for it. */
-static void another_thread_claims(void) {
-    pthread_t thread;
-    fake_on_call(FAKE_WAIT, abort); /* it would wait for ever */
-    assert_int_equal(pthread_create(&thread, NULL, claims_too, NULL), 0);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    fake_on_call(FAKE_WAIT, NULL);
-    fake_on_call(FAKE_MAP, NULL);
-}
-
-static void who_finds_a_bin_busy_goes_to_the_next_shard(void **state) {
-    (void)state;
-    assert_true(option_set(OPTION_shards, 2));
-    unsigned first = 0;
-    unsigned second = 1;
-    void *block[BLOCKS];
-    assert_int_equal(claim(&second, CLASS, block, BLOCKS - 2), BLOCKS - 2); /* the first does not ask for what is left */
-    for (unsigned units = 1; units < CHUNK_UNITS; units++) {
-        assert_int_equal(claim(&first, 63, block, 2), 2);
-    }
-    fake_on_call(FAKE_MAP, another_thread_claims);
-    assert_int_equal(claim(&first, CLASS, block, 1), 1);
-    assert_int_equal(slab_shard(slab_of((uintptr_t)block[0])), 0);
-    assert_non_null(other);
-    assert_int_equal(slab_shard(slab_of((uintptr_t)other)), 1);
-    assert_int_equal(first, 0);
-    assert_int_equal(other_shard, 1);
-}
-
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(each_quarter_makes_a_difference),
     cmocka_unit_test(a_slab_is_kept_each_time_that_it_becomes_free),
@@ -166,6 +127,5 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_last_shard_counts),
     cmocka_unit_test(units_that_went_back_are_purged_over_the_budget),
     cmocka_unit_test(a_kept_slab_gives_its_pages_back_when_asked),
-    cmocka_unit_test(who_finds_a_bin_busy_goes_to_the_next_shard),
 };
 UNIT_MAIN(tests)

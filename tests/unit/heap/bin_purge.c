@@ -17,14 +17,17 @@ static void budget(size_t bytes) {
 }
 
 /* New slabs, all of whose blocks are out. */
-static void make(struct slab **slabs, unsigned count, unsigned class_index) {
+static void make_in(unsigned shard, struct slab **slabs, unsigned count, unsigned class_index) {
     static void *block[UNIT_SIZE / BLOCK_ALIGN];
-    unsigned shard = 0;
     unsigned blocks = size_classes[class_index].blocks;
     for (unsigned i = 0; i < count; i++) {
         assert_int_equal(claim(&shard, class_index, block, blocks), blocks);
         slabs[i] = slab_of((uintptr_t)block[0]);
     }
+}
+
+static void make(struct slab **slabs, unsigned count, unsigned class_index) {
+    make_in(0, slabs, count, class_index);
 }
 
 /* So many sixteenths of each, in whole pages from its start. */
@@ -139,6 +142,19 @@ static void other_bins_are_left_alone_when_it_is_enough(void **state) {
     assert_int_equal(looked_at(&small, 1), 0);
 }
 
+/* Though all that is free may be there. */
+static void the_last_class_of_the_last_shard_is_looked_at(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_shards, 3));
+    struct slab *slabs[3];
+    budget(0);
+    make_in(2, slabs, 3, LARGEST);
+    free_part(slabs, 3, 8);
+    (void)looked_at(slabs, 3);
+    exchange_much();
+    assert_int_equal(looked_at(slabs, 3), 3);
+}
+
 static void *exchanges(void *unused) {
     exchange_much();
     return unused;
@@ -171,6 +187,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(two_mib_of_a_bin_go_at_once),
     cmocka_unit_test(what_the_budget_allows_stays),
     cmocka_unit_test(other_bins_are_left_alone_when_it_is_enough),
+    cmocka_unit_test(the_last_class_of_the_last_shard_is_looked_at),
     cmocka_unit_test(a_fork_takes_every_bin),
 };
 UNIT_MAIN(tests)
