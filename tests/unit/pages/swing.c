@@ -144,7 +144,32 @@ static void slabs_are_told_what_was_regretted_just_now(void **state) {
     assert_int_equal(purge_budget_of_slabs(), 4 * MIB - MIB / 4);
 }
 
+/* However much is allowed: what slabs gave back for good counts against what they need again. */
+static void a_swing_without_bounds_has_a_debt(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_swing_max, SIZE_MAX / 2));
+    purge_note_slab_gave(10 * MIB);
+    assert_int_equal(purge_budget_of_slabs(), DIRTY_MIN);
+    purge_note_slab_took(6 * MIB);
+    assert_int_equal(purge_budget_of_slabs(), DIRTY_MIN + 2 * MIB);
+}
+
+/* A sixteenth of what goes back, until the peak is what is live; never what is less, as another thread may find it. */
+static void the_peak_falls_to_what_is_live(void **state) {
+    (void)state;
+    heap_of(0, 20 * MIB, 40 * MIB);
+    (void)swing_after(32 * MIB, 0);
+    assert_int_equal(counter(&page_counters.large_peak_bytes), 38 * MIB);
+    (void)swing_after(1024 * MIB, 0);
+    assert_int_equal(counter(&page_counters.large_peak_bytes), 20 * MIB);
+    heap_of(0, 20 * MIB, 19 * MIB);
+    (void)swing_after(32 * MIB, 0);
+    assert_int_equal(counter(&page_counters.large_peak_bytes), 19 * MIB);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_swing_without_bounds_has_a_debt),
+    cmocka_unit_test(the_peak_falls_to_what_is_live),
     cmocka_unit_test(regret_counts_four_times_and_fades_by_a_quarter),
     cmocka_unit_test(what_went_is_regretted_once),
     cmocka_unit_test(what_went_long_ago_is_not_regretted_when_the_heap_is_larger),
