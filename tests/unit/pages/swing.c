@@ -97,6 +97,7 @@ static void large_blocks_may_come_up_to_their_peak_again(void **state) {
     assert_int_equal(most_of(0, 80 * MIB, 80 * MIB), 55 * MIB);
     assert_int_equal(most_of(0, 80 * MIB, 64 * MIB), 28 * MIB);
     assert_int_equal(most_of(0, 20 * MIB, 80 * MIB), 20 * MIB);
+    assert_int_equal(most_of(0, 80 * MIB, 20 * MIB), 20 * MIB); /* no gap, a quarter of what is live */
 }
 
 /* Where they get filled: a quarter more than what is live, or than their level, up to swing_max above what is live. */

@@ -1,5 +1,6 @@
 /*
- * Purpose: tests of pages/purge.c: when the system is asked again after it refused, and what stays as it is meanwhile.
+ * Purpose: tests of pages/purge.c: how much goes back by one call, whatever others do meanwhile, and when the system is asked again
+ * after it refused.
  */
 #include "chunk_units.h"
 #include "config/options.h"
@@ -108,7 +109,46 @@ static void what_others_empty_meanwhile_is_left(void **state) {
     assert_in_range(emptied, 2, 4);
 }
 
+/* All of them, though there are more than the mappings would have room for if each were a chunk. */
+static void every_hole_that_is_worth_it_goes(void **state) {
+    (void)state;
+    char *hole[BLOCKS];
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        hole[i] = take_touched(MIB);
+        (void)take_touched(PAGE);
+    }
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        give(hole[i]);
+    }
+    assert_true(purge_down_to(0));
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        assert_false(fake_is_mapped(hole[i], PAGE));
+    }
+}
+
+static unsigned soiled;
+
+static void another_thread_soils(void) {
+    if (soiled++ < 1000) {
+        give(take_touched(9 * SIZE)); /* more than is left, so it was clean */
+    }
+}
+
+/* As much as was dirty at first, and not just what was too much then. */
+static void what_others_soil_goes_too_as_long(void **state) {
+    (void)state;
+    char *wall = take_touched(PAGE);
+    give(take_touched(16 * SIZE));
+    fake_on_call(FAKE_PURGE, another_thread_soils);
+    assert_true(purge_down_to(8 * SIZE));
+    assert_int_equal(soiled, 2);
+    assert_in_range(load_relaxed(&page_counters.purged_bytes), 16 * SIZE, 18 * SIZE);
+    give(wall);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(every_hole_that_is_worth_it_goes),
+    cmocka_unit_test(what_others_soil_goes_too_as_long),
     cmocka_unit_test(it_is_asked_again_when_twice_as_much_is_dirty),
     cmocka_unit_test(once_it_does_not_refuse_it_is_asked_as_before),
     cmocka_unit_test(a_chunk_that_must_stay_stays_dirty),
