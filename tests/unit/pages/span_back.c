@@ -183,6 +183,37 @@ static void small_ends_of_mappings_go_and_small_holes_are_not_made(void **state)
     span_check();
 }
 
+/* A page less at an end is not worth a call, nor one less in between a hole. */
+static void what_is_just_worth_it_is_unmapped(void **state) {
+    (void)state;
+    char *block = take_touched(2 * MIB - (64 << 10));
+    char *end = take_touched(64 << 10);
+    assert_ptr_equal(end, block + 2 * MIB - (64 << 10));
+    assert_true(span_resize((uintptr_t)end, PAGE));
+    purge_all();
+    assert_int_equal(span_unmap(false), SPAN_NOTHING);
+    give(end);
+    purge_all();
+    assert_int_equal(span_unmap(false), SPAN_DONE);
+    give(block);
+    char *lower = take_touched(MIB / 2);
+    char *middle = take_touched(MIB - PAGE);
+    char *page = take_touched(PAGE);
+    char *upper = take_touched(MIB / 4);
+    assert_ptr_equal(upper, lower + MIB / 2 + MIB);
+    purge_all();
+    while (span_unmap(false) == SPAN_DONE) {
+    }
+    give(middle);
+    purge_all();
+    assert_int_equal(span_unmap(false), SPAN_NOTHING);
+    give(page);
+    purge_all();
+    assert_int_equal(span_unmap(false), SPAN_DONE);
+    assert_false(fake_is_mapped(middle, PAGE));
+    assert_true(unit_all(lower, MIB / 2, 1) && unit_all(upper, MIB / 4, 1));
+}
+
 /* Two mappings where the addresses have just become free, a clean end of one beside the other, which is all clean. */
 static void others_map_there(void) {
     meanwhile = take(MIB);
@@ -215,6 +246,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(dirty_memory_is_unmapped_when_asked),
     cmocka_unit_test(address_space_goes_and_comes_back),
     cmocka_unit_test(small_ends_of_mappings_go_and_small_holes_are_not_made),
+    cmocka_unit_test(what_is_just_worth_it_is_unmapped),
     cmocka_unit_test(what_is_mapped_where_addresses_went_joins),
 };
 UNIT_MAIN(tests)

@@ -106,6 +106,36 @@ static void windows_are_broken_up_by_pieces_from_above(void **state) {
     assert_int_equal(fake_calls(FAKE_BREAK_HUGE_PAGES), 2);
 }
 
+/* What goes at once of two windows counts in each of them for itself. */
+static void of_two_windows_that_is_broken_up_of_which_half_goes(void **state) {
+    (void)state;
+    fill_some();
+    for (unsigned first = 3; first <= 7; first += 4) { /* five quarters of a MiB in the lower window and one in the upper; or otherwise */
+        char *block[16];
+        for (unsigned i = 0; i < COUNT(block); i++) {
+            block[i] = take(MIB / 4);
+            assert_ptr_equal(block[i], block[0] + i * (MIB / 4));
+        }
+        assert_int_equal((uintptr_t)block[0] % HUGE_WINDOW, 0);
+        for (unsigned i = first; i < first + 6; i++) {
+            give(block[i]);
+        }
+        unsigned long before = fake_calls(FAKE_BREAK_HUGE_PAGES);
+        assert_int_equal(span_purge(SIZE_MAX, 0), SPAN_DONE);
+        assert_int_equal(dirty(), 0);
+        assert_int_equal(fake_calls(FAKE_BREAK_HUGE_PAGES) - before, 1);
+        for (unsigned i = 0; i < COUNT(block); i++) {
+            if (i < first || i >= first + 6) {
+                give(block[i]);
+            }
+        }
+        purge_all();
+        while (span_unmap(false) == SPAN_DONE) {
+        }
+        assert_int_equal(counter(&page_counters.span_bytes), 0);
+    }
+}
+
 /* Nothing is left of it. */
 static void a_window_that_goes_at_once_is_not_broken_up(void **state) {
     (void)state;
@@ -200,6 +230,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(windows_that_purging_made_stop_asking_too),
     cmocka_unit_test(only_the_window_itself_stops_asking),
     cmocka_unit_test(windows_are_broken_up_by_pieces_from_above),
+    cmocka_unit_test(of_two_windows_that_is_broken_up_of_which_half_goes),
     cmocka_unit_test(a_window_that_goes_at_once_is_not_broken_up),
     cmocka_unit_test(the_upper_half_of_a_window_is_not_spoken_of_while_it_goes),
     cmocka_unit_test(nor_is_the_lower_half),
