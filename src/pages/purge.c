@@ -62,7 +62,7 @@ static size_t swing_limit(void) {
     size_t large = load_relaxed(&page_counters.large_bytes);
     size_t peak = load_relaxed(&page_counters.large_peak_bytes);
     size_t high = peak + peak * PEAK_SHARE / 16;
-    size_t level = filled ? turnover_level() : 0;
+    size_t level = turnover_level();
     size_t more = level > large ? smaller(level - large, most) : 0;
     size_t gap = smaller(high > large ? high - large : 0, filled ? (large + more) / 4 * 5 : large);
     size_t few = filled ? smaller(2 * most, (live + more) / 4 * 5) : 0;

@@ -170,7 +170,7 @@ static bool worth_unmapping(const struct span *span) {
 /* The largest of those that are worth it. */
 static struct span *to_unmap(enum span_state state) {
     struct span *span = span_next_smaller(state, NULL);
-    while (span && state != HUGE && !worth_unmapping(span)) {
+    while (span && !worth_unmapping(span)) {
         span = span_next_smaller(state, span);
     }
     return span;

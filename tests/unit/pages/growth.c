@@ -82,6 +82,16 @@ static void a_large_heap_is_given_more_time(void **state) {
     assert_true(fake_purged_bytes() > 0);
 }
 
+/* What was taken before the rest went back was not taken because of that. */
+static void growth_before_it_is_no_regret(void **state) {
+    (void)state;
+    (void)take_huge();
+    fetch_add_relaxed(&page_counters.clean_taken_bytes, 10 * MIB);
+    purge_after_exchange(PATIENCE);
+    assert_int_equal(fake_purged_bytes(), CHUNK_SIZE - UNIT_SIZE);
+    assert_int_equal(purge_budget_now(), DIRTY_MIN);
+}
+
 /* Where it has been before, or from twice its size on. */
 static void the_next_one_is_asked_for_where_it_will_be_filled(void **state) {
     (void)state;
@@ -124,6 +134,23 @@ static void a_chunk_that_went_is_expected_no_more(void **state) {
     assert_false(growth_is_stalled());
 }
 
+/* Each chunk that is asked for is given the same time, and nobody waits for what is gone. */
+static void patience_begins_anew_and_ends(void **state) {
+    (void)state;
+    growth_expected(2);
+    growth_note_exchanged(PATIENCE - 1);
+    assert_false(growth_is_stalled());
+    growth_expected(2);
+    growth_note_exchanged(PATIENCE - 1);
+    assert_false(growth_is_stalled());
+    growth_note_exchanged(1);
+    assert_true(growth_is_stalled());
+    growth_ends(2);
+    assert_true(growth_is_stalled());
+    growth_ends(2);
+    assert_false(growth_is_stalled());
+}
+
 static void refusals(void **state) {
     (void)state;
     (void)take_huge();
@@ -141,9 +168,11 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(not_while_it_grows),
     cmocka_unit_test(what_was_used_before_is_no_growth_and_stays),
     cmocka_unit_test(a_large_heap_is_given_more_time),
+    cmocka_unit_test(growth_before_it_is_no_regret),
     cmocka_unit_test(the_next_one_is_asked_for_where_it_will_be_filled),
     cmocka_unit_test(chunks_follow_that),
     cmocka_unit_test(a_chunk_that_went_is_expected_no_more),
+    cmocka_unit_test(patience_begins_anew_and_ends),
     cmocka_unit_test(refusals),
 };
 UNIT_MAIN(tests)

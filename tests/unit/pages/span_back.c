@@ -2,6 +2,7 @@
  * Purpose: tests of pages/span_back.c: what is purged and unmapped first, how much of it, and what others may do meanwhile.
  */
 #include "config/geometry.h"
+#include "pages/meta.h"
 #include "span_blocks.h"
 
 static void purging_takes_the_largest_first_and_not_more_than_asked(void **state) {
@@ -30,6 +31,55 @@ static void purging_takes_the_largest_first_and_not_more_than_asked(void **state
     give(end);
 }
 
+/* Little is worth no system call. */
+static void purging_goes_by_steps(void **state) {
+    (void)state;
+    char *block = take_touched(100 * PAGE);
+    (void)take_touched(PAGE);
+    give(block);
+    assert_int_equal(span_purge(PAGE, 0), SPAN_DONE);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 84 * PAGE);
+    assert_int_equal(span_purge(17 * PAGE, 0), SPAN_DONE);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 52 * PAGE);
+}
+
+/* No part of it can be told from the rest: it goes as a whole. */
+static void without_memory_for_a_descriptor_all_of_it_goes(void **state) {
+    (void)state;
+    char *block = take_touched(MIB);
+    (void)take_touched(PAGE);
+    give(block);
+    fake_fail_from(FAKE_MAP, 1);
+    while (meta_alloc(SLICE_SIZE, SLICE_SIZE)) {
+    }
+    bool zeroed = false;
+    while (span_take(PAGE, PAGE, &zeroed)) {
+    }
+    size_t dirty = counter(&page_counters.large_dirty_bytes);
+    assert_true(dirty > 128 * PAGE); /* it was not memory that came to its end */
+    assert_int_equal(span_purge(PAGE, 0), SPAN_DONE);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 0);
+    span_check();
+}
+
+/* It was locked, and is no longer: who asks for zeros is served from clean memory again. */
+static void a_purge_that_is_not_refused_ends_the_refusal(void **state) {
+    (void)state;
+    char *block = take_touched(3 * MIB);
+    (void)take_touched(PAGE);
+    give(block);
+    fake_fail_nth(FAKE_PURGE, 1);
+    assert_int_equal(span_purge(SIZE_MAX, 0), SPAN_REFUSED);
+    bool zeroed = true;
+    assert_ptr_equal(span_take(3 * MIB, PAGE, &zeroed), block);
+    assert_false(zeroed);
+    give(block);
+    assert_int_equal(span_purge(MIB, 0), SPAN_DONE);
+    zeroed = true;
+    assert_non_null(span_take(2 * MIB, PAGE, &zeroed));
+    assert_true(zeroed);
+}
+
 static char *meanwhile;
 
 static void another_thread_takes(void) {
@@ -44,6 +94,40 @@ static void what_is_being_purged_is_nobodys(void **state) {
     assert_int_equal(span_purge(SIZE_MAX, 0), SPAN_DONE);
     assert_ptr_not_equal(meanwhile, block);
     assert_ptr_equal(take(20 * PAGE), block);
+    span_check();
+}
+
+static void another_thread_purges_the_rest(void) {
+    assert_int_equal(span_purge(SIZE_MAX, 0), SPAN_DONE);
+}
+
+/* Nor does what becomes clean beside it join it before it is clean itself. */
+static void parts_that_are_purged_at_once_join(void **state) {
+    (void)state;
+    char *block = take_touched(2 * MIB);
+    (void)take_touched(PAGE);
+    give(block);
+    fake_on_call(FAKE_PURGE, another_thread_purges_the_rest);
+    assert_int_equal(span_purge(MIB, 0), SPAN_DONE);
+    fake_on_call(FAKE_PURGE, NULL);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 0);
+    span_check();
+    bool zeroed = false;
+    assert_ptr_equal(span_take(2 * MIB, PAGE, &zeroed), block);
+    assert_true(zeroed);
+}
+
+/* As it is, and counted as what went back; also what still waits in the cache. */
+static void dirty_memory_is_unmapped_when_asked(void **state) {
+    (void)state;
+    char *block = take_touched(10 * MIB);
+    give(block);
+    assert_int_equal(span_unmap(false), SPAN_NOTHING);
+    assert_int_equal(span_unmap(true), SPAN_DONE);
+    assert_false(fake_is_mapped(block, PAGE));
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 0);
+    assert_int_equal(counter(&page_counters.purged_bytes), 10 * MIB);
+    assert_int_equal(counter(&page_counters.purge_calls), 1);
     span_check();
 }
 
@@ -99,6 +183,37 @@ static void small_ends_of_mappings_go_and_small_holes_are_not_made(void **state)
     span_check();
 }
 
+/* A page less at an end is not worth a call, nor one less in between a hole. */
+static void what_is_just_worth_it_is_unmapped(void **state) {
+    (void)state;
+    char *block = take_touched(2 * MIB - (64 << 10));
+    char *end = take_touched(64 << 10);
+    assert_ptr_equal(end, block + 2 * MIB - (64 << 10));
+    assert_true(span_resize((uintptr_t)end, PAGE));
+    purge_all();
+    assert_int_equal(span_unmap(false), SPAN_NOTHING);
+    give(end);
+    purge_all();
+    assert_int_equal(span_unmap(false), SPAN_DONE);
+    give(block);
+    char *lower = take_touched(MIB / 2);
+    char *middle = take_touched(MIB - PAGE);
+    char *page = take_touched(PAGE);
+    char *upper = take_touched(MIB / 4);
+    assert_ptr_equal(upper, lower + MIB / 2 + MIB);
+    purge_all();
+    while (span_unmap(false) == SPAN_DONE) {
+    }
+    give(middle);
+    purge_all();
+    assert_int_equal(span_unmap(false), SPAN_NOTHING);
+    give(page);
+    purge_all();
+    assert_int_equal(span_unmap(false), SPAN_DONE);
+    assert_false(fake_is_mapped(middle, PAGE));
+    assert_true(unit_all(lower, MIB / 2, 1) && unit_all(upper, MIB / 4, 1));
+}
+
 /* Two mappings where the addresses have just become free, a clean end of one beside the other, which is all clean. */
 static void others_map_there(void) {
     meanwhile = take(MIB);
@@ -123,9 +238,15 @@ static void what_is_mapped_where_addresses_went_joins(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(purging_takes_the_largest_first_and_not_more_than_asked),
+    cmocka_unit_test(purging_goes_by_steps),
+    cmocka_unit_test(without_memory_for_a_descriptor_all_of_it_goes),
+    cmocka_unit_test(a_purge_that_is_not_refused_ends_the_refusal),
     cmocka_unit_test(what_is_being_purged_is_nobodys),
+    cmocka_unit_test(parts_that_are_purged_at_once_join),
+    cmocka_unit_test(dirty_memory_is_unmapped_when_asked),
     cmocka_unit_test(address_space_goes_and_comes_back),
     cmocka_unit_test(small_ends_of_mappings_go_and_small_holes_are_not_made),
+    cmocka_unit_test(what_is_just_worth_it_is_unmapped),
     cmocka_unit_test(what_is_mapped_where_addresses_went_joins),
 };
 UNIT_MAIN(tests)

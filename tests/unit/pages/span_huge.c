@@ -2,30 +2,7 @@
  * Purpose: tests of the huge pages of pages/span.c: windows are for programs that fill their blocks, what is left of one is dirty, whole
  * ones are purged, and what is not whole asks for no huge page any more.
  */
-#include "config/geometry.h"
-#include "config/options.h"
-#include "pages/counters.h"
-#include "pages/filled.h"
-#include "pages/span.h"
-#include "span_blocks.h"
-
-/* A program that has filled all blocks so far, and lives in ordinary pages. */
-static void fill_some(void) {
-    fake_settings.huge_offered = true;
-    assert_true(option_set(OPTION_huge_start, 0));
-    for (unsigned i = 0; i < 4; i++) {
-        char *block = take(MIB);
-        assert_int_equal(fake_huge_pages_at(block), -1);
-        memset(block, 1, MIB);
-        give(block);
-        purge_all();
-    }
-    assert_true(filled_usually());
-    while (span_unmap(false) == SPAN_DONE) {
-    }
-    assert_int_equal(counter(&page_counters.span_bytes), 0);
-    store_relaxed(&page_counters.large_peak_bytes, 32 * MIB); /* it has been large enough for windows to go back whole */
-}
+#include "span_windows.h"
 
 static void who_fills_blocks_gets_windows(void **state) {
     (void)state;

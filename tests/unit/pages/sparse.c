@@ -92,12 +92,125 @@ static void one_that_was_filled_ends_it(void **state) {
     believe(); /* all four again */
 }
 
+/* A block of which so many of every eight pages are backed, as a sample. */
+static void look_at_eighths(unsigned eighths, enum sparse_sample sample) {
+    char *block = platform_map(MIB, 4096);
+    assert_non_null(block);
+    for (size_t page = 0; page < MIB / 4096; page++) {
+        if (page % 8 < eighths) {
+            block[page * 4096] = 1;
+        }
+    }
+    sparse_look((uintptr_t)block, MIB, sample);
+    assert_true(platform_unmap(block, MIB));
+}
+
+static void a_quarter_is_little(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 20; i++) {
+        look_at_eighths(3, SPARSE_CLEAN);
+        assert_false(sparse_usually());
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        assert_false(sparse_usually());
+        look_at_eighths(2, SPARSE_CLEAN);
+    }
+    assert_true(sparse_usually());
+}
+
+static void a_half_is_not_yet_much(void **state) {
+    (void)state;
+    believe();
+    for (unsigned i = 0; i < 10; i++) {
+        look_at_eighths(4, SPARSE_ANY);
+        assert_true(sparse_usually());
+    }
+    look_at_eighths(5, SPARSE_ANY);
+    assert_false(sparse_usually());
+}
+
+/* Twice is enough, however long the program was believed. */
+static void but_too_much_for_calloc_to_have_given_back(void **state) {
+    (void)state;
+    believe();
+    for (unsigned i = 0; i < 10; i++) {
+        look_at_eighths(2, SPARSE_FORGOTTEN);
+        look_at_eighths(3, SPARSE_FORGOTTEN);
+    }
+    look_at_eighths(4, SPARSE_FORGOTTEN);
+    assert_true(sparse_usually());
+    look_at_eighths(4, SPARSE_FORGOTTEN);
+    assert_false(sparse_usually());
+}
+
+/* What calloc finds says nothing against a program that is not believed yet. */
+static void what_calloc_would_have_to_look_at_is_no_fresh_memory(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        look_at_eighths(0, SPARSE_CLEAN);
+    }
+    sparse.given = 64 * MIB;
+    look_at_eighths(8, SPARSE_FORGOTTEN);
+    assert_false(sparse_usually());
+    look_at_eighths(0, SPARSE_CLEAN);
+    assert_true(sparse_usually());
+}
+
+/* Or a program that uses the head of each block would never be believed. */
+static void chance_chooses_what_is_looked_at(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 100 && !sparse_usually(); i++) {
+        char *block = platform_map(MIB, 4096);
+        assert_non_null(block);
+        memset(block, 1, MIB / 8);
+        sparse_look((uintptr_t)block, MIB, SPARSE_CLEAN);
+        assert_true(platform_unmap(block, MIB));
+    }
+    assert_true(sparse_usually());
+}
+
+static void nothing_beyond_the_block_is_looked_at(void **state) {
+    (void)state;
+    char *block = platform_map(128 * KIB, 4096);
+    assert_non_null(block);
+    memset(block + 64 * KIB, 1, 64 * KIB);
+    for (unsigned i = 1; i <= 100; i++) {
+        sparse_look((uintptr_t)block, 64 * KIB, SPARSE_CLEAN);
+        assert_int_equal(sparse_usually(), i >= 4);
+    }
+}
+
+/* Of large pages less than 32 are as much as the system is asked for at once. */
+static void pages_may_be_large(void **state) {
+    (void)state;
+    fake_settings.page_size = 64 * KIB;
+    char *block = platform_map(4 * MIB, 64 * KIB);
+    assert_non_null(block);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_false(sparse_usually());
+        sparse_look((uintptr_t)block, 4 * MIB, SPARSE_CLEAN);
+    }
+    assert_true(sparse_usually());
+}
+
+/* There may be blocks of better sizes from then on. */
+static void that_it_was_so_once_is_remembered(void **state) {
+    (void)state;
+    assert_false(sparse_ever());
+    believe();
+    assert_true(sparse_ever());
+    look_at_eighths(8, SPARSE_ANY);
+    assert_false(sparse_usually());
+    assert_true(sparse_ever());
+}
+
 static void sizes_are_few(void **state) {
     (void)state;
     assert_int_equal(sparse_size(36 * KIB), 36 * KIB);
     believe();
     assert_int_equal(sparse_size(36 * KIB), 64 * KIB);
     assert_int_equal(sparse_size(64 * KIB), 64 * KIB);
+    assert_int_equal(sparse_size(SMALL_MAX), SMALL_MAX);
     assert_int_equal(sparse_size(68 * KIB), 128 * KIB);
     assert_int_equal(sparse_size(260 * KIB), 320 * KIB);
     assert_int_equal(sparse_size(MIB + 4 * KIB), MIB + 256 * KIB);
@@ -169,9 +282,22 @@ static void four_times_the_budget_may_be_dirty(void **state) {
         use(8, true, 4 * MIB);
     }
     assert_int_equal(dirty_after_eight_of(MIB), 8 * MIB);
-    assert_true(dirty_after_eight_of(4 * MIB) <= 4 * DIRTY_MIN);
-    assert_true(purge_down_to(0)); /* on demand all goes */
+    assert_int_equal(dirty_after_eight_of(2 * MIB), 16 * MIB);
+    assert_true(purge_down_to(0));
+    assert_int_equal(dirty_after_eight_of(4 * MIB), 8 * MIB); /* half of it, since the last one was too much */
+    assert_true(purge_down_to(0));                            /* on demand all goes */
     assert_int_equal(page_dirty_bytes(), 0);
+}
+
+static void not_when_a_limit_is_nearer(void **state) {
+    (void)state;
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    assert_true(option_set(OPTION_swing_max, 0));
+    believe();
+    assert_int_equal(dirty_after_eight_of(MIB), 8 * MIB);
+    store_relaxed(&limit_full_at, limit_footprint() - 8 * MIB + 6 * MIB);
+    purge_if_over_budget();
+    assert_int_equal(page_dirty_bytes(), 6 * MIB);
 }
 
 static void what_chunks_have_counts_in_full(void **state) {
@@ -274,10 +400,19 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(fresh_memory_that_was_filled_begins_anew),
     cmocka_unit_test(memory_that_was_used_before_tells_little),
     cmocka_unit_test(one_that_was_filled_ends_it),
+    cmocka_unit_test(a_quarter_is_little),
+    cmocka_unit_test(a_half_is_not_yet_much),
+    cmocka_unit_test(but_too_much_for_calloc_to_have_given_back),
+    cmocka_unit_test(what_calloc_would_have_to_look_at_is_no_fresh_memory),
+    cmocka_unit_test(chance_chooses_what_is_looked_at),
+    cmocka_unit_test(nothing_beyond_the_block_is_looked_at),
+    cmocka_unit_test(pages_may_be_large),
+    cmocka_unit_test(that_it_was_so_once_is_remembered),
     cmocka_unit_test(sizes_are_few),
     cmocka_unit_test(blocks_get_these_sizes_unless_a_limit_is_near),
     cmocka_unit_test(where_the_better_size_is_refused_the_one_asked_for_serves),
     cmocka_unit_test(four_times_the_budget_may_be_dirty),
+    cmocka_unit_test(not_when_a_limit_is_nearer),
     cmocka_unit_test(what_chunks_have_counts_in_full),
     cmocka_unit_test(calloc_gives_back_what_it_would_have_to_look_at),
     cmocka_unit_test(calloc_of_one_block_that_is_filled_ends_it),

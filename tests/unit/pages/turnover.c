@@ -89,6 +89,52 @@ static void blocks_that_change_their_size_count(void **state) {
     assert_int_equal(turnover_level(), 8 * MIB);
 }
 
+/* What is live, its peak and the level, as if blocks had come and gone. */
+static void level_is(size_t live, size_t peak, size_t level) {
+    store_relaxed(&page_counters.large_bytes, live);
+    store_relaxed(&page_counters.large_peak_bytes, peak);
+    store_relaxed(&turnover.level, level);
+}
+
+static void five_may_go_before_it_shrinks(void **state) {
+    (void)state;
+    level_is(0, 100 * MIB, 100 * MIB);
+    for (unsigned i = 1; i < TURNOVER_SHRINKING; i++) {
+        turnover_note_given(MIB);
+        assert_int_equal(turnover_level(), (100 - i) * MIB);
+    }
+    turnover_note_given(MIB); /* and all of them count four times */
+    assert_int_equal(turnover_level(), (100 - 4 * 6) * MIB);
+    turnover_note_given(MIB);
+    assert_int_equal(turnover_level(), (100 - 4 * 7) * MIB);
+}
+
+/* Of those that go two are made up for by one that comes. */
+static void one_that_comes_counts_for_two(void **state) {
+    (void)state;
+    level_is(0, 100 * MIB, 100 * MIB);
+    for (unsigned i = 0; i < TURNOVER_SHRINKING; i++) {
+        turnover_note_given(MIB);
+    }
+    turnover_note_taken(MIB);
+    assert_int_equal(turnover_level(), (100 - 4 * 6 + 4) * MIB);
+    turnover_note_given(MIB);
+    assert_int_equal(turnover_level(), (100 - 4 * 6 + 4 - 1) * MIB);
+    turnover_note_given(MIB);
+    assert_int_equal(turnover_level(), (100 - 4 * 6 + 4 - 4 * 2) * MIB);
+}
+
+static void it_rises_from_what_is_live(void **state) {
+    (void)state;
+    level_is(50 * MIB, 100 * MIB, 60 * MIB);
+    turnover_note_given(20 * MIB);
+    assert_int_equal(turnover_level(), 50 * MIB);
+    turnover_note_taken(MIB);
+    assert_int_equal(turnover_level(), 54 * MIB);
+    store_relaxed(&page_counters.large_bytes, 70 * MIB); /* which others have not told of yet */
+    assert_int_equal(turnover_level(), 70 * MIB);
+}
+
 /* Eight that are 3 MiB together, or 18: what they need as soon as they are many again stays while they are few. */
 static void few_blocks_that_are_replaced_keep_their_pages(void **state) {
     (void)state;
@@ -116,8 +162,14 @@ static void few_blocks_that_are_replaced_keep_their_pages(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(it_is_what_is_live_at_first),         cmocka_unit_test(it_holds_while_blocks_are_replaced),
-    cmocka_unit_test(it_falls_when_they_only_go),          cmocka_unit_test(it_falls_when_most_go),
-    cmocka_unit_test(blocks_that_change_their_size_count), cmocka_unit_test(few_blocks_that_are_replaced_keep_their_pages),
+    cmocka_unit_test(it_is_what_is_live_at_first),
+    cmocka_unit_test(it_holds_while_blocks_are_replaced),
+    cmocka_unit_test(it_falls_when_they_only_go),
+    cmocka_unit_test(it_falls_when_most_go),
+    cmocka_unit_test(five_may_go_before_it_shrinks),
+    cmocka_unit_test(one_that_comes_counts_for_two),
+    cmocka_unit_test(it_rises_from_what_is_live),
+    cmocka_unit_test(blocks_that_change_their_size_count),
+    cmocka_unit_test(few_blocks_that_are_replaced_keep_their_pages),
 };
 UNIT_MAIN(tests)

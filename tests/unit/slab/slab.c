@@ -324,6 +324,8 @@ static void a_marked_block_that_is_in_use_is_not_taken_back(void **state) {
         assert_true(put(slab, second) && put(slab, index_in(slab, out[0], c)) && !put(slab, second));
         char *inside = block_at(slab, 0) + BLOCK_ALIGN;
         assert_false(slab_put_few(slab, (uintptr_t)inside));
+        char *beyond = slab_base(slab) + (size_t)slab->blocks * size_classes[c].size; /* in the unit's tail, if it has one */
+        assert_true(beyond == slab_base(slab) + UNIT_SIZE || !slab_put_few(slab, (uintptr_t)beyond));
         assert_int_equal(slab->free, slab->blocks);
         slab_destroy(slab);
     }

@@ -4,6 +4,7 @@
  */
 #include "config/options.h"
 #include "pages/counters.h"
+#include "pages/purge.h"
 #include "slab/slab.h"
 #include "unit.h"
 
@@ -47,6 +48,7 @@ static void free_pages_go_when_the_slab_has_come_to_rest(void **state) {
     assert_int_equal(slab_purge_at_rest(slab), 12 * 4096);
     assert_int_equal(clean_bytes(), 12 * 4096);
     assert_int_equal(fake_calls(FAKE_PURGE), 4);
+    assert_int_equal(load_relaxed(&page_counters.purge_calls), 4);
     assert_int_equal(slab_purge_at_rest(slab), 0);
     for (unsigned i = 0; i < BLOCKS; i += 4 * IN_PAGE) {
         assert_true(unit_all(block[i], SIZE, 7));
@@ -215,6 +217,117 @@ static void refusals(void **state) {
     assert_int_equal(slab_purge_at_rest(slab), 13 * 4096);
 }
 
+/* One of four runs: only that one is not known to be gone. */
+static void one_refusal_does_not_keep_the_others(void **state) {
+    (void)state;
+    void *block[BLOCKS];
+    struct slab *slab = sparse_slab(block);
+    fake_fail_nth(FAKE_PURGE, 2);
+    assert_int_equal(slab_purge(slab), 9 * 4096);
+    assert_int_equal(slab->clean, 0xee0e);
+    assert_int_equal(load_relaxed(&page_counters.purge_calls), 3);
+    assert_int_equal(slab_purge(slab), 3 * 4096);
+    assert_int_equal(clean_bytes(), 12 * 4096);
+}
+
+static void what_went_back_is_told_to_those_who_keep_the_budget(void **state) {
+    (void)state;
+    void *block[BLOCKS];
+    struct slab *slab = sparse_slab(block);
+    purge_note_slab_took(UNIT_SIZE); /* counts twice */
+    assert_int_equal(purge_budget_of_slabs(), purge_budget_now() + 2 * UNIT_SIZE);
+    assert_int_equal(slab_purge(slab), 12 * 4096);
+    assert_int_equal(purge_budget_of_slabs(), purge_budget_now() + 2 * UNIT_SIZE - 12 * 4096);
+}
+
+static void a_slab_that_was_claimed_from_goes_again_as_soon_as_it_rests(void **state) {
+    (void)state;
+    enum { MORE = 500 }; /* the rest of pages 0 and 4, and six pages that were clean */
+    void *block[BLOCKS];
+    struct slab *slab = sparse_slab(block);
+    (void)slab_purge_at_rest(slab);
+    assert_int_equal(slab_purge_at_rest(slab), 12 * 4096);
+    assert_int_equal(claim(slab, block, MORE), MORE);
+    for (unsigned i = 1; i < MORE; i++) { /* one more is out than before */
+        put(slab, block[i]);
+    }
+    assert_int_equal(slab_purge_at_rest(slab), 0);
+    assert_int_equal(slab_purge_at_rest(slab), 6 * 4096);
+}
+
+static void what_has_rested_for_long_gives_two_pages_whenever_they_come_up(void **state) {
+    (void)state;
+    void *block[BLOCKS];
+    struct slab *slab = slab_with_free_pages(block, 0);
+    for (unsigned i = 0; i < 300; i++) {
+        assert_int_equal(slab_purge_at_rest(slab), 0);
+    }
+    for (unsigned i = 0; i < 2 * IN_PAGE; i++) { /* an eighth */
+        put(slab, block[i]);
+    }
+    assert_int_equal(slab_purge_at_rest(slab), 2 * 4096);
+}
+
+/* Though two more pages are free. */
+static void not_again_before_an_eighth_has_come_back(void **state) {
+    (void)state;
+    enum { FREE = 8, LEFT = 20, LOOKS = 6 };
+    void *block[BLOCKS];
+    struct slab *slab = slab_with_free_pages(block, FREE);
+    for (unsigned i = FREE * IN_PAGE; i < (FREE + 2) * IN_PAGE; i++) {
+        if (i % IN_PAGE >= LEFT) {
+            put(slab, block[i]);
+        }
+    }
+    size_t purged = 0;
+    for (unsigned i = 0; i < LOOKS; i++) {
+        purged += slab_purge_at_rest(slab);
+    }
+    assert_int_equal(purged, FREE * 4096);
+    unsigned out = (unsigned)BLOCKS - slab->free;
+    for (unsigned i = 0; i < LEFT; i++) {
+        put(slab, block[FREE * IN_PAGE + i]);
+        put(slab, block[(FREE + 1) * IN_PAGE + i]);
+    }
+    unsigned last = (FREE + 2) * IN_PAGE;
+    for (; (unsigned)BLOCKS - slab->free > out - out / 8; last++) {
+        assert_int_equal(slab_purge_at_rest(slab), 0);
+        put(slab, block[last]);
+    }
+    assert_int_equal(slab_purge_at_rest(slab), 2 * 4096);
+}
+
+/* However little of it: each block alone that begins in one page and ends in another. */
+static void a_page_that_a_block_reaches_into_stays(void **state) {
+    (void)state;
+    for (unsigned c = 1; c < CLASS_COUNT; c++) {
+        void *block[UNIT_SIZE / BLOCK_ALIGN];
+        struct slab *slab = slab_create(c, 0);
+        unsigned size = size_classes[c].size;
+        unsigned blocks = size_classes[c].blocks;
+        unsigned handed_out = (1u << (blocks * size + 4095) / 4096) - 1;
+        for (unsigned index = 0; index < blocks; index++) {
+            unsigned first = index * size / 4096;
+            unsigned last = (index * size + size - 1) / 4096;
+            if (first == last) {
+                continue;
+            }
+            assert_int_equal(claim(slab, block, blocks), blocks);
+            for (unsigned i = 0; i < blocks; i++) {
+                if (i != index) {
+                    put(slab, block[i]);
+                }
+            }
+            (void)slab_purge(slab);
+            unsigned in_use = (2u << last) - (1u << first);
+            assert_int_equal(slab->clean & handed_out, handed_out & ~in_use);
+            put(slab, block[index]);
+        }
+        slab_destroy(slab);
+        assert_int_equal(clean_bytes(), 0);
+    }
+}
+
 static size_t follows_a_model(size_t page_size, unsigned class_index) {
     static unsigned char mark[4096]; /* 0: free */
     unsigned size = size_classes[class_index].size;
@@ -308,6 +421,12 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(one_free_page_never_goes),
     cmocka_unit_test(a_slab_that_drains_begins_its_rest_anew),
     cmocka_unit_test(refusals),
+    cmocka_unit_test(one_refusal_does_not_keep_the_others),
+    cmocka_unit_test(what_went_back_is_told_to_those_who_keep_the_budget),
+    cmocka_unit_test(a_slab_that_was_claimed_from_goes_again_as_soon_as_it_rests),
+    cmocka_unit_test(what_has_rested_for_long_gives_two_pages_whenever_they_come_up),
+    cmocka_unit_test(not_again_before_an_eighth_has_come_back),
+    cmocka_unit_test(a_page_that_a_block_reaches_into_stays),
     cmocka_unit_test(follow_models_with_pages_of_4_kib),
     cmocka_unit_test(follow_models_with_pages_of_16_kib),
     cmocka_unit_test(follow_models_with_pages_of_64_kib),
