@@ -69,8 +69,8 @@ ALWAYS_INLINE struct slab *slab_of(uintptr_t address) {
 }
 char *slab_base(const struct slab *slab);
 
-/* Takes up to `want` free blocks, lowest address first, into end[-1], end[-2], ...: the order in which a magazine hands out. Returns how
- * many. */
+/* Takes up to `want` free blocks, lowest address first, into end[-1], end[-2], ...: the order in which a magazine hands out. Of few blocks,
+ * those from the class's first one on come before the others. Returns how many. */
 unsigned slab_claim(struct slab *slab, void **end, unsigned want);
 
 /* Puts back those blocks at the start of the array that lie in this slab's unit; returns how many there were. All are multiples of 16.

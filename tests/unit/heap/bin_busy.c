@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
-enum { CLASS = 49, OTHER_CLASS = 50, BLOCKS = 16, SIZE = 4096 };
+enum { CLASS = 49, OTHER_CLASS = 51 /* its first block begins where one of the former does */, BLOCKS = 16, SIZE = 4096 };
 
 static void *other;
 static unsigned other_shard;

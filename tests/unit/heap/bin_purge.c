@@ -4,6 +4,7 @@
 #include "bin_blocks.h"
 #include "config/options.h"
 #include "pages/limit.h"
+#include "slab_blocks.h"
 
 #include <pthread.h>
 
@@ -35,7 +36,7 @@ static void free_part(struct slab **slabs, unsigned count, unsigned sixteenths) 
     for (unsigned i = 0; i < count; i++) {
         unsigned class_index = slab_class(slabs[i]);
         for (unsigned n = 0; n < size_classes[class_index].blocks * sixteenths / 16; n++) {
-            put(class_index, slab_base(slabs[i]) + (size_t)n * size_classes[class_index].size);
+            put(class_index, block_at(slabs[i], n));
         }
     }
 }

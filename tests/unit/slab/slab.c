@@ -1,23 +1,11 @@
 /*
  * Purpose: tests of slab/slab.c: every class against a model of its blocks, double frees, and what a slab gives back.
  */
-#include "slab/slab.h"
 #include "pages/counters.h"
-#include "unit.h"
+#include "slab_blocks.h"
 
 static size_t counter(const _Atomic(size_t) *word) {
     return load_relaxed((_Atomic(size_t) *)(uintptr_t)word);
-}
-
-static char *block_at(const struct slab *slab, unsigned index) {
-    unsigned class_index = slab_class(slab);
-    return slab_base(slab) + class_places[class_index].start + (size_t)index * size_classes[class_index].size;
-}
-
-static unsigned index_in(const struct slab *slab, const void *block, unsigned class_index) {
-    size_t offset = (size_t)((const char *)block - block_at(slab, 0));
-    assert_true(offset < UNIT_SIZE && offset % size_classes[class_index].size == 0);
-    return (unsigned)(offset / size_classes[class_index].size);
 }
 
 /* Puts one block back; false when the slab finds it bad. */
@@ -73,7 +61,7 @@ static void every_block_once_from_below(void **state) {
         while ((got = claim(slab, out, 1 + next % 100)) != 0) {
             for (unsigned i = 0; i < got; i++) {
                 unsigned index = nth_of(c, next);
-                assert_int_equal(index_in(slab, out[i], c), index);
+                assert_int_equal(index_in(slab, out[i]), index);
                 assert_true(is_out(slab, index));
                 next++;
             }
@@ -100,12 +88,12 @@ static unsigned put_in_a_row(struct slab *slab, bool *is_free, unsigned from, un
     assert_int_equal(slab_put(slab, blocks, count, blocks, &bad_count), count);
     assert_int_equal(bad_count, count - out);
     for (unsigned i = 0; i < bad_count; i++) {
-        unsigned index = index_in(slab, blocks[i], slab_class(slab));
+        unsigned index = index_in(slab, blocks[i]);
         assert_true(index >= from && index < from + count && is_free[index]);
         is_free[index] = false; /* until all are: each is named once */
     }
     for (unsigned i = 0; i < bad_count; i++) {
-        is_free[index_in(slab, blocks[i], slab_class(slab))] = true;
+        is_free[index_in(slab, blocks[i])] = true;
     }
     for (unsigned i = from; i < from + count; i++) {
         is_free[i] = true;
@@ -131,7 +119,7 @@ static void follows_a_model(unsigned class_index) {
                 while (!is_free[nth_of(class_index, n)]) {
                     n++;
                 }
-                assert_int_equal(index_in(slab, out[i], class_index), nth_of(class_index, n));
+                assert_int_equal(index_in(slab, out[i]), nth_of(class_index, n));
                 is_free[nth_of(class_index, n)] = false;
             }
             free -= got;
@@ -178,7 +166,7 @@ static void leaves_nothing_behind(void **state) {
         void *block;
         assert_ptr_equal(slab->out, out);
         assert_int_equal(claim(slab, &block, 1), 1);
-        assert_true(put(slab, index_in(slab, block, c)));
+        assert_true(put(slab, index_in(slab, block)));
         slab_destroy(slab);
         for (unsigned w = 0; w < UNIT_WORDS; w++) {
             assert_int_equal(load_relaxed(&out[w]), 0);
@@ -195,7 +183,7 @@ static void dirty_after(unsigned class_index, unsigned used, size_t dirty) {
     void *out[4096];
     assert_int_equal(claim(slab, out, used), used < blocks ? used : blocks);
     for (unsigned i = 0; i < used; i++) {
-        assert_true(put(slab, index_in(slab, out[i], class_index)));
+        assert_true(put(slab, index_in(slab, out[i])));
     }
     unsigned unit = unit_of_unit_info(slab);
     struct chunk *chunk = chunk_of_unit_info(slab);
@@ -316,12 +304,12 @@ static void a_marked_block_that_is_in_use_is_not_taken_back(void **state) {
         assert_true(region_is_out(region, (uintptr_t)out[1]));
         assert_false(region_is_out(region, (uintptr_t)out[0]));
         slab_check(slab);
-        unsigned second = index_in(slab, out[1], c);
+        unsigned second = index_in(slab, out[1]);
         assert_false(put(slab, second));
         assert_false(region_unmark(region, (uintptr_t)out[1] + BLOCK_ALIGN));
         assert_true(region_unmark(region, (uintptr_t)out[1]));
         assert_false(region_unmark(region, (uintptr_t)out[1]));
-        assert_true(put(slab, second) && put(slab, index_in(slab, out[0], c)) && !put(slab, second));
+        assert_true(put(slab, second) && put(slab, index_in(slab, out[0])) && !put(slab, second));
         char *inside = block_at(slab, 0) + BLOCK_ALIGN;
         assert_false(slab_put_few(slab, (uintptr_t)inside));
         char *beyond = slab_base(slab) + (size_t)slab->blocks * size_classes[c].size; /* in the unit's tail, if it has one */
@@ -437,7 +425,7 @@ static void purges_pages_without_blocks(size_t page_size) {
         if (slab->free) {
             void *one;
             assert_int_equal(claim(slab, &one, 1), 1);
-            unsigned i = index_in(slab, one, c);
+            unsigned i = index_in(slab, one);
             assert_true(put(slab, i));
             expected = 0; /* the block may have been written to */
             for (size_t page = (start + i * size) / page_size; page <= (start + (i + 1) * size - 1) / page_size; page++) {

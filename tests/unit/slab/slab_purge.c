@@ -5,8 +5,7 @@
 #include "config/options.h"
 #include "pages/counters.h"
 #include "pages/purge.h"
-#include "slab/slab.h"
-#include "unit.h"
+#include "slab_blocks.h"
 
 enum { CLASS = 4, SIZE = 64, IN_PAGE = 4096 / SIZE, BLOCKS = UNIT_SIZE / SIZE };
 
@@ -305,23 +304,24 @@ static void a_page_that_a_block_reaches_into_stays(void **state) {
         struct slab *slab = slab_create(c, 0);
         unsigned size = size_classes[c].size;
         unsigned blocks = size_classes[c].blocks;
-        unsigned handed_out = (1u << (blocks * size + 4095) / 4096) - 1;
+        size_t start = class_places[c].start;
+        unsigned handed_out = (1u << (start + blocks * size + 4095) / 4096) - 1;
         for (unsigned index = 0; index < blocks; index++) {
-            unsigned first = index * size / 4096;
-            unsigned last = (index * size + size - 1) / 4096;
+            size_t first = (start + index * size) / 4096;
+            size_t last = (start + index * size + size - 1) / 4096;
             if (first == last) {
                 continue;
             }
             assert_int_equal(claim(slab, block, blocks), blocks);
             for (unsigned i = 0; i < blocks; i++) {
-                if (i != index) {
+                if (block[i] != block_at(slab, index)) {
                     put(slab, block[i]);
                 }
             }
             (void)slab_purge(slab);
             unsigned in_use = (2u << last) - (1u << first);
             assert_int_equal(slab->clean & handed_out, handed_out & ~in_use);
-            put(slab, block[index]);
+            put(slab, block_at(slab, index));
         }
         slab_destroy(slab);
         assert_int_equal(clean_bytes(), 0);
