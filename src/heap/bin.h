@@ -16,7 +16,7 @@
 #include "base/compiler.h"
 #include "heap/shard.h"
 
-/* Takes up to `want` blocks into end[-1], end[-2], ..., lowest address of each slab first; returns how many, 0 only when there is no
+/* Takes up to `want` blocks into end[-1], end[-2], ..., of each slab in the order of slab_claim; returns how many, 0 only when there is no
  * memory. *shard moves on when its bin is busy. */
 unsigned bin_claim(unsigned *shard, unsigned class_index, void **end, unsigned want);
 

@@ -98,7 +98,7 @@ static void explain_now(struct page *page) {
     sentence(page, "At most ", purge_budget(),
              " of free pages are kept ready at this size of the heap; what is beyond goes back within the call that frees it.");
     sentence(page, "A thread that rests keeps up to ", option_get(OPTION_magazine_bytes),
-             " of free blocks, and a few of each size it has used.");
+             " of free blocks, half of it where eight or more allocate, and a few of each size it has used.");
     begin(page);
     fmt_text(&page->out, "Partly used slabs are in ");
     fmt_number(&page->out, shard_count());

@@ -20,7 +20,7 @@ enum { CACHE_LINE = 64 };
 #define ALIGNMENT(bytes) (((bytes) & -(bytes)) > CACHE_LINE ? ((bytes) & -(bytes)) : CACHE_LINE)
 #define TAIL(bytes) ((UNIT_SIZE - UNIT_SIZE / (bytes) * (bytes)) % SLICE_SIZE)
 #define START(index, bytes) ((index) % (TAIL(bytes) / ALIGNMENT(bytes) + 1) * ALIGNMENT(bytes))
-#define FIRST(index, bytes) ((index) % ((SLICE_SIZE - START(index, bytes) + (bytes)-1) / (bytes)))
+#define FIRST(index, bytes) ((bytes) < FEW_BLOCKS_SIZE ? 0 : (index) % ((SLICE_SIZE - START(index, bytes) + (bytes)-1) / (bytes)))
 
 const struct class_place class_places[CLASS_TABLE] = {
 #define CLASS(index, bytes) [index] = {START(index, bytes), FIRST(index, bytes)},

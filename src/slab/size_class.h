@@ -103,7 +103,7 @@ ALWAYS_INLINE unsigned size_class_for(size_t size, size_t align) {
 }
 
 /* Offset of an address from the first block of its slab, scaled: see block_index and block_begins. What lies before the first block has the
- * index of what lies behind the last. */
+ * index of what lies behind the last, where a block may seem to begin: whoever asks for the one must ask for the other. */
 ALWAYS_INLINE uint64_t block_scaled(uintptr_t address, unsigned class_index) {
     return ((address - class_places[class_index].start) & (UNIT_SIZE - 1)) * (uint64_t)class_reciprocal[class_index];
 }

@@ -417,7 +417,8 @@ static NOINLINE void **put_row(struct slab *slab, void **next, void *const *end,
     }
     uintptr_t low = (uintptr_t)(up ? next[0] : row_end[-1]);
     uintptr_t high = (uintptr_t)(up ? row_end[-1] : next[0]);
-    if (UNLIKELY(!block_begins(block_scaled(low, class_index), class_index))) {
+    uint64_t scaled = block_scaled(low, class_index);
+    if (UNLIKELY(!block_begins(scaled, class_index)) || UNLIKELY(block_index(scaled) >= slab->blocks)) { /* nor before the first one */
         return next;
     }
     put_from_to(slab, class_index, low, high, bad_end);

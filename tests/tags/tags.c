@@ -72,7 +72,7 @@ static void write_before(void) {
         block[i] = malloc(SIZE);
     }
     for (int i = 0; i < 64; i++) {
-        if (((uintptr_t)block[i] & 0xffff) != 0) { /* what lies before the first block of a slab is another slab, or a fence */
+        if (((uintptr_t)block[i] & 0xffff) != 0) { /* before what may be the first block of a slab lies another slab, or a fence */
             ((volatile char *)block[i])[-1] = 1;
         }
     }

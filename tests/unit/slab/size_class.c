@@ -34,7 +34,8 @@ static void first_blocks_are_spread(void **state) {
         assert_true(start < size && start % 64 == 0);
         assert_int_equal(start % (size & -size), 0);
         assert_int_equal(align_up(start + all, SLICE_SIZE), align_up(all, SLICE_SIZE));
-        size_t first = start + (size < FEW_BLOCKS_SIZE ? 0 : class_places[c].first * size);
+        size_t first = start + class_places[c].first * size;
+        assert_true(size >= FEW_BLOCKS_SIZE || first == start);
         assert_true(first < SLICE_SIZE);
         at_line[first / 64]++;
     }

@@ -42,8 +42,7 @@ static unsigned claim(struct slab *slab, void **out, unsigned want) {
 /* Which block comes so many after the first of a class: from there on upwards, then those below. */
 static unsigned nth_of(unsigned class_index, unsigned n) {
     unsigned blocks = size_classes[class_index].blocks;
-    unsigned first = size_classes[class_index].size < FEW_BLOCKS_SIZE ? 0 : class_places[class_index].first;
-    return (first + n) % blocks;
+    return (class_places[class_index].first + n) % blocks;
 }
 
 static void every_block_once_from_below(void **state) {
@@ -258,6 +257,30 @@ static void rows_end_with_their_slab(void **state) {
             assert_int_equal(slabs[s]->free, EACH);
             slab_check(slabs[s]);
             assert_int_equal(claim(slabs[s], all[s], EACH + 1), EACH);
+        }
+    }
+}
+
+/* The slab's base is as far from its first block in some classes as blocks are from each other. */
+static void no_row_begins_before_the_first_block(void **state) {
+    (void)state;
+    for (unsigned c = 1; size_classes[c].size < FEW_BLOCKS_SIZE; c++) {
+        for (int up = 0; class_places[c].start && up < 2; up++) {
+            struct slab *slab = slab_create(c, 0);
+            void *out[8];
+            assert_int_equal(claim(slab, out, COUNT(out)), COUNT(out));
+            void *blocks[4];
+            for (unsigned i = 0; i < 4; i++) {
+                blocks[up ? i : 3 - i] = slab_base(slab) + i * size_classes[c].size;
+            }
+            unsigned bad_count = 0;
+            assert_int_equal(slab_put(slab, blocks, 4, blocks, &bad_count), 4);
+            assert_int_equal(bad_count, 4);
+            assert_int_equal(slab->free, slab->blocks - 8);
+            for (unsigned i = 0; i < 8; i++) {
+                assert_true(is_out(slab, i) && put(slab, i));
+            }
+            slab_destroy(slab);
         }
     }
 }
@@ -497,6 +520,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(puts_back_what_lies_in_its_unit),
     cmocka_unit_test(rows_end_with_their_slab),
     cmocka_unit_test(rows_of_what_is_no_block_are_bad),
+    cmocka_unit_test(no_row_begins_before_the_first_block),
     cmocka_unit_test(a_marked_block_that_is_in_use_is_not_taken_back),
     cmocka_unit_test(marked_classes_have_a_word_for_each_block),
     cmocka_unit_test(only_blocks_handed_out_count_as_dirty),
