@@ -87,12 +87,16 @@ static void a_library_bound_to_its_own_names_uses_it(void **state) {
 /* Ours is between the program and the loader, which must see no other caller: the name is found by the search path of this program. */
 static void a_name_is_sought_where_the_program_says(void **state) {
     const char *path = *state;
-    if (!path)
+    if (!path) {
         skip();
+        return; /* for the analyzer, which does not know that skip() and fail() do not come back */
+    }
     const char *name = strrchr(path, '/');
     void *library = dlopen(name ? name + 1 : path, RTLD_NOW | RTLD_LOCAL);
-    if (!library)
+    if (!library) {
         fail_msg("%s", dlerror());
+        return;
+    }
     assert_int_equal(dlclose(library), 0);
 }
 
