@@ -4,7 +4,7 @@
  * reach the other allocator.
  * Layer: api. In the shared libraries only: an executable that defined dlopen could not be linked with a static C library.
  *
- * The flag is taken away, nothing else: decision 30 says what that costs.
+ * The flag is taken away, nothing else: decision 32 says what that costs.
  */
 #include "api/libc.h"
 #include "base/atomic.h"
