@@ -17,7 +17,8 @@ enum {
     FULLNESS_LISTS = 4,
     WHOLLY_FREE = FULLNESS_LISTS,
     LISTS,
-    KEPT_SLABS_MAX = 16,
+    KEPT_SLICES_MAX = (768 << 10) / SLICE_SIZE,
+    KEPT_SLICES_LEAST = 2, /* what a slab counts at least, for its address space */
     SPARSE_MANY = 32,
     SHARES_LINES = 256, /* smaller blocks mostly share their cache lines with others */
     PURGED_AT_ONCE = 2 << 20,
@@ -33,8 +34,8 @@ struct bin {
 
 static SPARSE ALIGNED(SLICE_SIZE) struct { struct bin bins[CLASS_COUNT]; } shards[SHARDS_MAX];
 
-/* Wholly free slabs in all bins. Relaxed: a bound that may be overrun by as many as there are threads. */
-static _Atomic(unsigned) kept_slabs;
+/* What wholly free slabs in all bins keep from the system, as slab->kept says. Relaxed: a bound, and nothing hangs on when it is read. */
+static _Atomic(unsigned) kept_slices;
 
 static unsigned fullness_of(const struct slab *slab) {
     if (slab->free == slab->blocks) {
@@ -61,15 +62,13 @@ static void list_slab(struct bin *bin, struct slab *slab, unsigned fullness) {
     slab->fullness = (uint8_t)fullness;
     slab->relist_at = (uint16_t)(((fullness + 1) * slab->blocks + FULLNESS_LISTS - 1) / FULLNESS_LISTS);
     list_push(&bin->lists[fullness], &slab->node);
-    if (fullness == WHOLLY_FREE) {
-        fetch_add_relaxed(&kept_slabs, 1);
-    }
 }
 
 static void unlist_slab(struct slab *slab) {
     list_remove(&slab->node);
-    if (slab->fullness == WHOLLY_FREE) {
-        fetch_sub_relaxed(&kept_slabs, 1);
+    if (slab->kept) {
+        fetch_sub_relaxed(&kept_slices, slab->kept);
+        slab->kept = 0;
     }
 }
 
@@ -200,32 +199,42 @@ unsigned bin_claim(unsigned *shard, unsigned class_index, void **end, unsigned w
     return LIKELY(got) ? got : claim_elsewhere(*shard, class_index, 0, end, want);
 }
 
-/* The slab is wholly free: one such slab is kept while the bin has nothing else to claim from and not too many bins keep one. True when
- * its unit went back. */
-static bool retire_if_spare(struct bin *bin, struct slab *slab) {
-    if (fullest(bin) == slab && load_relaxed(&kept_slabs) <= KEPT_SLABS_MAX) {
+/* Whether the slab, wholly free, may stay as it is: so much of it is backed, and not too much of all that stay. */
+static bool keep(struct slab *slab) {
+    unsigned backed = slab_backed_slices(slab);
+    unsigned kept = backed > KEPT_SLICES_LEAST ? backed : KEPT_SLICES_LEAST;
+    if (fetch_add_relaxed(&kept_slices, kept) + kept > KEPT_SLICES_MAX) {
+        fetch_sub_relaxed(&kept_slices, kept);
         return false;
     }
-    unlist_slab(slab);
-    store_relaxed(&bin->slabs, load_relaxed(&bin->slabs) - 1);
-    slab_destroy(slab);
+    slab->kept = (uint8_t)kept;
     return true;
 }
 
-/* A partly used slab has come up: a wholly free one that was kept is no longer needed. */
-static bool retire_kept(struct bin *bin) {
-    struct list_node *node = bin->lists[WHOLLY_FREE].first;
-    return node && retire_if_spare(bin, LIST_ENTRY(node, struct slab, node));
+static void retire(struct bin *bin, struct slab *slab) {
+    unlist_slab(slab);
+    store_relaxed(&bin->slabs, load_relaxed(&bin->slabs) - 1);
+    slab_destroy(slab);
 }
 
-/* Blocks came back to the slab, and it has as many free that it belongs in another list; a wholly free slab that is not needed goes. True
- * when a unit went back. */
+/* Blocks came back to the slab, and it has as many free that it belongs in another list. One wholly free slab is kept while the bin has
+ * nothing else to claim from: this one, or one that was until now. True when a unit went back. */
 static NOINLINE bool settle(struct bin *bin, struct slab *slab) {
     relist(bin, slab);
     if (slab->fullness == FULLNESS_LISTS - 1) {
         note_sparse();
     }
-    return slab->free == slab->blocks ? retire_if_spare(bin, slab) : retire_kept(bin);
+    bool went_back = false;
+    struct list_node *node;
+    while ((node = bin->lists[WHOLLY_FREE].first) != NULL) {
+        struct slab *spare = LIST_ENTRY(node, struct slab, node);
+        if (fullest(bin) == spare && node->next == NULL && (spare->kept || keep(spare))) {
+            break;
+        }
+        retire(bin, spare);
+        went_back = true;
+    }
+    return went_back;
 }
 
 /* The bin that blocks are being put back into; its lock is held. */
@@ -374,7 +383,7 @@ void bin_after_exchange(size_t bytes) {
 }
 
 bool bin_keeps_slabs(void) {
-    return load_relaxed(&kept_slabs) != 0;
+    return load_relaxed(&kept_slices) != 0;
 }
 
 void bin_trim(void) {
@@ -384,9 +393,7 @@ void bin_trim(void) {
             lock_take(&bin->lock, LOCK_BIN);
             struct list_node *node = bin->lists[WHOLLY_FREE].first;
             if (node) {
-                unlist_slab(LIST_ENTRY(node, struct slab, node));
-                store_relaxed(&bin->slabs, load_relaxed(&bin->slabs) - 1);
-                slab_destroy(LIST_ENTRY(node, struct slab, node));
+                retire(bin, LIST_ENTRY(node, struct slab, node));
             }
             lock_give(&bin->lock, LOCK_BIN);
         }

@@ -111,6 +111,7 @@ struct slab *slab_create(unsigned class_index, unsigned shard) {
     slab->seen = 0;
     slab->purged = 0;
     slab->rested = 0;
+    slab->kept = 0;
     slab->words_free = ~(uint64_t)0;
     slab->fullness = 0;
     store_relaxed(&slab->owner, (uint16_t)slab_owner(shard, class_index));
@@ -156,11 +157,16 @@ static unsigned touched_slices(const struct slab *slab) {
     return (1u << (align_up((size_t)slab->fresh << GRANULE_SHIFT, platform_page_size()) >> SLICE_SHIFT)) - 1;
 }
 
-/* What may be backed: touched by this slab, or by those that had the unit before, who can have left more than it has come to. */
+/* What may be backed, but for what is clean: touched by this slab, or by those that had the unit before, who can have left more than it has
+ * come to. */
 static unsigned backed_slices(const struct slab *slab) {
     enum { ALL = (1u << UNIT_SLICES) - 1 };
     unsigned touched = touched_slices(slab);
     return touched == ALL ? ALL : touched | chunk_soiled_slices(slab);
+}
+
+unsigned slab_backed_slices(const struct slab *slab) {
+    return (unsigned)__builtin_popcount(backed_slices(slab) & ~(unsigned)slab->clean);
 }
 
 static size_t purge_slices(struct slab *slab, unsigned slices) {

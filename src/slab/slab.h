@@ -40,7 +40,8 @@ struct slab {
     uint16_t seen;      /* blocks that were out when slab_purge_at_rest was called last; 0: not since a block was claimed */
     uint16_t purged;    /* blocks that were out when its pages were last given back or found not worth it; 0: likewise */
     uint8_t rested;     /* calls of it in a row that found the slab at rest, up to a limit; counted from 0 after a claim */
-    unsigned char unused[5];
+    uint8_t kept;       /* the bin's: what the slab counts while it is wholly free and stays; else 0 */
+    unsigned char unused[4];
     uint64_t words_free; /* bit per word: clear when no free block begins there; only of slabs with more than 64 blocks */
 };
 
@@ -94,6 +95,9 @@ ALWAYS_INLINE bool slab_put_one(struct slab *slab, uintptr_t address) {
     slab->free++;
     return true;
 }
+
+/* How many slices of the unit may be backed by memory, those that were before it was this slab's among them. */
+unsigned slab_backed_slices(const struct slab *slab);
 
 /* The pages on which no block lies that is out go back to the system, also those that were backed before the unit was this slab's: they
  * stay part of the slab and read as zeros. Returns the bytes that went. */

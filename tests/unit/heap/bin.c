@@ -91,23 +91,6 @@ static void a_kept_slab_goes_when_another_is_partly_used(void **state) {
     assert_int_equal(used_units(), 1);
 }
 
-/* Many classes at once. */
-static void few_empty_slabs_are_kept_in_all(void **state) {
-    (void)state;
-    unsigned shard = 0;
-    void *block[CLASS_COUNT];
-    for (unsigned c = 1; c < CLASS_COUNT; c++) {
-        assert_int_equal(claim(&shard, c, &block[c], 1), 1);
-    }
-    for (unsigned c = 1; c < CLASS_COUNT; c++) {
-        put(c, block[c]);
-        assert_int_equal(bin_blocks_out(c), 0);
-    }
-    assert_int_equal(used_units(), 16);
-    bin_trim();
-    assert_int_equal(used_units(), 0);
-}
-
 static void bad_blocks_come_to_the_front(void **state) {
     (void)state;
     static char foreign;
@@ -483,7 +466,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(fullest_slab_first_so_that_sparse_ones_drain),
     cmocka_unit_test(one_empty_slab_is_kept_until_trimmed),
     cmocka_unit_test(a_kept_slab_goes_when_another_is_partly_used),
-    cmocka_unit_test(few_empty_slabs_are_kept_in_all),
     cmocka_unit_test(bad_blocks_come_to_the_front),
     cmocka_unit_test(bad_blocks_are_not_counted_whichever_bin_they_stand_before),
     cmocka_unit_test(follows_a_model),

@@ -4,6 +4,9 @@
 #include "bin_blocks.h"
 #include "config/options.h"
 #include "pages/limit.h"
+#include "pages/purge.h"
+
+#include <limits.h>
 
 enum { CLASS = 49, BLOCKS = 16, SIZE = 4096 };
 
@@ -57,6 +60,97 @@ static void a_slab_is_kept_each_time_that_it_becomes_free(void **state) {
     }
     bin_trim();
     assert_false(bin_keeps_slabs());
+}
+
+enum { KEPT_BYTES = 768 << 10, FIRST_OF_MANY = 40, MANY = 20 };
+
+/* Of each of these classes: takes as many blocks as a slab has, or fewer, and puts them back once all are taken. */
+static void use_slabs(unsigned first_class, unsigned classes, unsigned most_blocks) {
+    static void *block[CLASS_COUNT][4096];
+    unsigned taken[CLASS_COUNT] = {0};
+    for (unsigned c = first_class; c < first_class + classes; c++) {
+        unsigned want = size_classes[c].blocks < most_blocks ? size_classes[c].blocks : most_blocks;
+        unsigned shard = 0;
+        taken[c] = claim(&shard, c, block[c], want);
+        assert_int_equal(taken[c], want);
+    }
+    for (unsigned c = first_class; c < first_class + classes; c++) {
+        assert_int_equal(bin_put(c, block[c], taken[c]), 0);
+        assert_int_equal(bin_blocks_out(c), 0);
+    }
+}
+
+/* A thread that lives for a few blocks of many sizes leaves them to the next one as they are. */
+static void slabs_of_many_classes_are_kept_while_little_of_them_was_touched(void **state) {
+    (void)state;
+    for (unsigned round = 0; round < 3; round++) {
+        use_slabs(1, CLASS_COUNT - 1, 1);
+        assert_int_equal(used_units(), CLASS_COUNT - 1);
+    }
+    bin_trim();
+    assert_int_equal(used_units(), 0);
+}
+
+/* Those that were not kept count no longer, nor do those that were. */
+static void what_was_touched_of_kept_slabs_is_bounded(void **state) {
+    (void)state;
+    for (unsigned round = 0; round < 3; round++) {
+        use_slabs(FIRST_OF_MANY, MANY, UINT_MAX);
+        assert_int_equal(used_units(), KEPT_BYTES / UNIT_SIZE);
+    }
+    bin_trim();
+    assert_false(bin_keeps_slabs());
+}
+
+static void what_was_backed_before_a_slab_had_it_counts(void **state) {
+    (void)state;
+    enum { MANY_SMALL = 10 };
+    static void *block[MANY][BLOCKS];
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    for (unsigned i = 0; i < MANY; i++) {
+        full_slab(block[i]);
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        put_from(block[i], 0, BLOCKS);
+    }
+    assert_int_equal(used_units(), 1); /* one of a class, also if the next came free at once */
+    bin_trim();
+    assert_int_equal(page_dirty_bytes(), MANY * UNIT_SIZE);
+    use_slabs(FIRST_OF_MANY - MANY_SMALL, MANY, 1);
+    assert_int_equal(used_units(), KEPT_BYTES / UNIT_SIZE);
+}
+
+/* What went back while it was kept or before is backed no more, until it is touched. */
+static void what_went_back_does_not_count(void **state) {
+    (void)state;
+    for (unsigned round = 0; round < 2; round++) {
+        use_slabs(FIRST_OF_MANY, KEPT_BYTES / UNIT_SIZE, UINT_MAX);
+        assert_true(bin_purge());
+        use_slabs(FIRST_OF_MANY, KEPT_BYTES / UNIT_SIZE, 1);
+        use_slabs(FIRST_OF_MANY - MANY, MANY, 1);
+        assert_int_equal(used_units(), KEPT_BYTES / UNIT_SIZE + MANY);
+        bin_trim();
+    }
+}
+
+static void the_number_of_kept_slabs_is_bounded(void **state) {
+    (void)state;
+    enum { SMALL_CLASSES = 15, SHARDS = 10, MOST = KEPT_BYTES / SLICE_SIZE / 2 };
+    _Static_assert(SMALL_CLASSES * SHARDS > MOST, "more than may be kept");
+    assert_true(option_set(OPTION_shards, SHARDS_MAX));
+    void *block[SHARDS][SMALL_CLASSES];
+    for (unsigned s = 0; s < SHARDS; s++) {
+        for (unsigned c = 0; c < SMALL_CLASSES; c++) {
+            unsigned shard = s;
+            assert_int_equal(claim(&shard, c + 1, &block[s][c], 1), 1);
+        }
+    }
+    for (unsigned s = 0; s < SHARDS; s++) {
+        for (unsigned c = 0; c < SMALL_CLASSES; c++) {
+            put(c + 1, block[s][c]);
+        }
+    }
+    assert_int_equal(used_units(), MOST);
 }
 
 /* As much as a slab has and not more is left to a shard whose blocks share cache lines. */
@@ -123,6 +217,11 @@ static void a_kept_slab_gives_its_pages_back_when_asked(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(each_quarter_makes_a_difference),
     cmocka_unit_test(a_slab_is_kept_each_time_that_it_becomes_free),
+    cmocka_unit_test(slabs_of_many_classes_are_kept_while_little_of_them_was_touched),
+    cmocka_unit_test(what_was_touched_of_kept_slabs_is_bounded),
+    cmocka_unit_test(what_was_backed_before_a_slab_had_it_counts),
+    cmocka_unit_test(what_went_back_does_not_count),
+    cmocka_unit_test(the_number_of_kept_slabs_is_bounded),
     cmocka_unit_test(a_kept_slab_of_small_blocks_is_left_to_its_shard),
     cmocka_unit_test(the_last_shard_counts),
     cmocka_unit_test(units_that_went_back_are_purged_over_the_budget),
