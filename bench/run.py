@@ -16,7 +16,7 @@ import shutil
 import sys
 import time
 
-from benchlib import allocators, machine, report_html, report_text, rows, running
+from benchlib import allocators, figures, machine, report_html, report_text, rows, running
 from benchlib.figures import Table
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -35,6 +35,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--ours", metavar="NAME=PATH[,VAR=VALUE]", action="append", default=[],
                         help="one more build or setting of collam: compared, but no peer")
     parser.add_argument("--rounds", type=int, help="samples per row and allocator (default 5)")
+    parser.add_argument("--minutes", type=float,
+                        help="go on with loops and programs whose spread is above 10%% until so many minutes have passed in all")
     parser.add_argument("--save", metavar="DIRECTORY", type=pathlib.Path,
                         help="keep the reports there too, e.g. docs/results/2025-01-01-full")
     parser.add_argument("--list", action="store_true", help="name the rows and allocators, and stop")
@@ -46,6 +48,8 @@ def parse() -> argparse.Namespace:
         parser.error("--rounds: at least 1")
     if options.report is not None and not (options.report / "run.json").is_file():
         parser.error(f"--report: there is no {options.report}/run.json")
+    if options.minutes is not None and not options.minutes > 0:
+        parser.error("--minutes: more than 0")
     return options
 
 
@@ -61,6 +65,12 @@ def write_reports(data: dict, directory: pathlib.Path) -> None:
     report_text.write_csv(table, directory / "samples.csv")
     (directory / "summary.svg").write_text(report_html.summary(table, facts, mode), encoding="utf-8")
     (directory / "report.html").write_text(report_html.page(table, facts, mode, notes), encoding="utf-8")
+
+
+def noisy_rows(wanted: list[rows.Row], chosen: list[allocators.Allocator], runner: running.Runner) -> list[rows.Row]:
+    """The rows of the means of which some allocator's times spread too much, the most uncertain first."""
+    table = Table(wanted, chosen, runner.samples)
+    return sorted((r for r in table.of_group(*figures.MEANS_OVER) if table.noisy(r)), key=table.uncertainty, reverse=True)
 
 
 def measure(options: argparse.Namespace) -> dict:
@@ -83,6 +93,8 @@ def measure(options: argparse.Namespace) -> dict:
     runner.prepare(wanted)
     try:
         runner.run(wanted, chosen)
+        if options.minutes is not None:
+            runner.run_on(lambda: noisy_rows(wanted, chosen, runner), chosen, started + 60 * options.minutes)
     except KeyboardInterrupt:
         notes.append("The run was interrupted: later rounds are missing.")
     facts["duration"] = f"{(time.monotonic() - started) / 60:.1f} min"

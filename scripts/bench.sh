@@ -2,7 +2,7 @@
 # Builds collam and the benchmark driver, and runs the comparison with the other allocators; see docs/PERFORMANCE.md.
 #
 #   scripts/bench.sh [--short|--full] [--only PATTERN] [--allocators A,B] [--peer NAME=PATH]...
-#                    [--ours NAME=PATH]... [--rounds N] [--save DIRECTORY] [--list] [--help]
+#                    [--ours NAME=PATH]... [--rounds N] [--minutes N] [--save DIRECTORY] [--list] [--help]
 #
 # The peers and programs come from scripts/install-peers.sh. Reports are written to bench/out/.
 set -euo pipefail

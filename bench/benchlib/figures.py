@@ -112,6 +112,12 @@ class Table:
         return [a.name for a in self.allocators if self.cell(row, a).spread(self.key(row, "time")) > SPREAD_LIMIT]
 
 
+    def uncertainty(self, row: Row) -> float:
+        """How far the median of the allocator that spreads most may be off, relative to those of other rows: the more samples, the less."""
+        cells = [self.cell(row, a) for a in self.allocators]
+        return max((c.spread(self.key(row, "time")) / math.sqrt(len(c.good)) for c in cells if c.good), default=0.0)
+
+
 @dataclasses.dataclass
 class Verdict:
     """What collam set out to reach, and where it is."""

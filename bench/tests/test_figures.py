@@ -4,9 +4,11 @@ import math
 import pathlib
 import sys
 import unittest
+import unittest.mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+import run  # noqa: E402
 from benchlib import figures, plots  # noqa: E402
 from benchlib.allocators import Allocator, parse_library  # noqa: E402
 from benchlib.rows import Figure, Row  # noqa: E402
@@ -93,6 +95,41 @@ class Rounds(unittest.TestCase):
         runner._sample = lambda row, allocator, number: Sample(row.name, allocator.name, number, len(runner.samples))
         runner.run([Row("m", "memory", rounds=3), Row("a", "loops")], ALL)
         self.assertEqual([sum(s.row == name for s in runner.samples) for name in "ma"], [9, 15])
+
+
+    def test_what_the_disk_kept_waiting_is_measured_again(self):
+        runner = Runner(pathlib.Path(), pathlib.Path(), "short", 1)
+        major = {"quick": [50, 0], "small": [3], "collam": [50, 50, 50, 50]}
+        runner._sample = lambda row, allocator, number: Sample(
+            row.name, allocator.name, number, len(runner.samples), values={"major_faults": major[allocator.name].pop(0)})
+        runner.run([Row("a", "programs")], ALL)
+        self.assertEqual([s.values["major_faults"] for s in runner.samples], [0, 3, 50])
+        self.assertEqual(len(major["collam"]), 1)  # not for ever
+
+    def test_an_allocator_is_not_run_again_where_it_was_much_slower_twice(self):
+        runner = Runner(pathlib.Path(), pathlib.Path(), "short", 5)
+        walls = {"quick": [2.0] * 5, "small": [2.0, 11.0, 2.0, 2.0, 2.0], "collam": [2.0, 11.0, 2.0, 11.0]}
+        runner._sample = lambda row, allocator, number: Sample(
+            row.name, allocator.name, number, len(runner.samples), values={"wall_s": walls[allocator.name].pop(0)})
+        runner.run([Row("a", "loops")], ALL)
+        self.assertEqual([sum(s.allocator == a.name for s in runner.samples) for a in ALL], [5, 5, 4])
+
+    def test_noisy_rows_go_on_until_the_time_is_up(self):
+        clock = [0.0]
+
+        def sample(row, allocator, number):
+            clock[0] += 1.0
+            noise = 1.0 + (number % 3) * (row.name == "noisy")
+            return Sample(row.name, allocator.name, number, len(runner.samples), values={"ns_per_op": noise, "wall_s": noise})
+
+        runner = Runner(pathlib.Path(), pathlib.Path(), "short", 3)
+        runner._sample = sample
+        wanted = [Row("noisy", "loops"), Row("calm", "loops"), Row("m", "memory")]
+        with unittest.mock.patch("benchlib.running.time.monotonic", lambda: clock[0]):
+            runner.run(wanted, ALL)
+            self.assertEqual(clock[0], 27)
+            runner.run_on(lambda: run.noisy_rows(wanted, ALL, runner), ALL, 36.5)
+        self.assertEqual([sum(s.row == r.name for s in runner.samples) for r in wanted], [9 + 9, 9, 9])
 
 
 class Promises(unittest.TestCase):
