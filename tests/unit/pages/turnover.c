@@ -125,7 +125,7 @@ static void one_that_comes_counts_for_two(void **state) {
 }
 
 /* What went before as many had come again does not count once more when the program shrinks later. */
-static void what_was_made_up_for_is_forgotten(void **state) {
+static void what_was_made_up_for_does_not_count_again_when_it_shrinks(void **state) {
     (void)state;
     level_is(0, 100 * MIB, 100 * MIB);
     turnover_note_given(20 * MIB);
@@ -181,7 +181,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(it_falls_when_most_go),
     cmocka_unit_test(five_may_go_before_it_shrinks),
     cmocka_unit_test(one_that_comes_counts_for_two),
-    cmocka_unit_test(what_was_made_up_for_is_forgotten),
+    cmocka_unit_test(what_was_made_up_for_does_not_count_again_when_it_shrinks),
     cmocka_unit_test(it_rises_from_what_is_live),
     cmocka_unit_test(blocks_that_change_their_size_count),
     cmocka_unit_test(few_blocks_that_are_replaced_keep_their_pages),
