@@ -68,9 +68,10 @@ def write_reports(data: dict, directory: pathlib.Path) -> None:
 
 
 def noisy_rows(wanted: list[rows.Row], chosen: list[allocators.Allocator], runner: running.Runner) -> list[rows.Row]:
-    """The rows of the means of which some allocator's times spread too much, the most uncertain first."""
+    """The rows of the means of which the times of some allocator that still runs there spread too much, the most uncertain first."""
     table = Table(wanted, chosen, runner.samples)
-    return sorted((r for r in table.of_group(*figures.MEANS_OVER) if table.noisy(r)), key=table.uncertainty, reverse=True)
+    uncertain = {r.name: table.uncertainty(r, runner.settled) for r in table.of_group(*figures.MEANS_OVER)}
+    return sorted((r for r in table.rows if uncertain.get(r.name)), key=lambda r: uncertain[r.name], reverse=True)
 
 
 def measure(options: argparse.Namespace) -> dict:

@@ -112,10 +112,11 @@ class Table:
         return [a.name for a in self.allocators if self.cell(row, a).spread(self.key(row, "time")) > SPREAD_LIMIT]
 
 
-    def uncertainty(self, row: Row) -> float:
-        """How far the median of the allocator that spreads most may be off, relative to those of other rows: the more samples, the less."""
-        cells = [self.cell(row, a) for a in self.allocators]
-        return max((c.spread(self.key(row, "time")) / math.sqrt(len(c.good)) for c in cells if c.good), default=0.0)
+    def uncertainty(self, row: Row, settled: set[tuple[str, str]]) -> float:
+        """How far the median of the noisy allocator that spreads most may be off, relative to those of other rows: the more samples, the
+        less. 0 where none is noisy but those that are not run again."""
+        cells = [self.cell(row, a) for a in self.allocators if a.name in self.noisy(row) and (row.name, a.name) not in settled]
+        return max((c.spread(self.key(row, "time")) / math.sqrt(len(c.good)) for c in cells), default=0.0)
 
 
 @dataclasses.dataclass

@@ -183,7 +183,8 @@ class Runner:
     def _sample_from_memory(self, row: Row, allocator: Allocator, round_number: int) -> Sample:
         for _ in range(AGAIN_AT_MOST):
             sample = self._sample(row, allocator, round_number)
-            if sample.status != "ok" or sample.values.get("major_faults", 0.0) < FROM_DISK:
+            # near a memory limit the kernel drops pages of files itself, and what it decides there is the row's figure
+            if row.memory_limit or sample.status != "ok" or sample.values.get("major_faults", 0.0) < FROM_DISK:
                 return sample
         return self._sample(row, allocator, round_number)
 
@@ -193,7 +194,7 @@ class Runner:
         for sample in now:
             wall = sample.values.get("wall_s", 0.0)
             pair = (row.name, sample.allocator)
-            if sample.status == "ok" and wall > self.limits.slow_seconds and wall > SLOW_FACTOR * quickest:
+            if sample.status == "ok" and round_number < self.limits.rounds and wall > self.limits.slow_seconds and wall > SLOW_FACTOR * quickest:
                 self.slow[pair] = self.slow.get(pair, 0) + 1
             if sample.status in ("timeout", "not measured") or self.slow.get(pair, 0) == SLOW_TIMES:
                 self.settled.add(pair)

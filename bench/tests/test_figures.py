@@ -106,6 +106,21 @@ class Rounds(unittest.TestCase):
         self.assertEqual([s.values["major_faults"] for s in runner.samples], [0, 3, 50])
         self.assertEqual(len(major["collam"]), 1)  # not for ever
 
+    def test_what_the_kernel_did_at_a_limit_stands(self):
+        runner = Runner(pathlib.Path(), pathlib.Path(), "short", 1)
+        runner._sample = lambda row, allocator, number: Sample(
+            row.name, allocator.name, number, len(runner.samples), values={"major_faults": 50, "signal": 9 - 9 * bool(runner.samples)})
+        runner.run([Row("a", "promises", memory_limit=1 << 28)], [QUICK])
+        self.assertEqual([s.values["signal"] for s in runner.samples], [9])
+
+    def test_a_row_does_not_go_on_for_an_allocator_that_is_not_run_again(self):
+        runner = Runner(pathlib.Path(), pathlib.Path(), "short", 3)
+        runner.samples = samples("a", QUICK, [1, 1, 1]) + samples("a", SMALL, [1, 2, 3]) + samples("a", OURS, [1, 1, 1])
+        row = [Row("a", "loops")]
+        self.assertEqual(run.noisy_rows(row, ALL, runner), row)
+        runner.settled.add(("a", "small"))
+        self.assertEqual(run.noisy_rows(row, ALL, runner), [])
+
     def test_an_allocator_is_not_run_again_where_it_was_much_slower_twice(self):
         runner = Runner(pathlib.Path(), pathlib.Path(), "short", 5)
         walls = {"quick": [2.0] * 5, "small": [2.0, 11.0, 2.0, 2.0, 2.0], "collam": [2.0, 11.0, 2.0, 11.0]}

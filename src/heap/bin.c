@@ -201,6 +201,9 @@ unsigned bin_claim(unsigned *shard, unsigned class_index, void **end, unsigned w
 
 /* Whether the slab, wholly free, may stay as it is: so much of it is backed, and not too much of all that stay. */
 static bool keep(struct slab *slab) {
+    if (load_relaxed(&kept_slices) + KEPT_SLICES_LEAST > KEPT_SLICES_MAX) {
+        return false; /* what is backed need not be looked up, for which there is a lock */
+    }
     unsigned backed = slab_backed_slices(slab);
     unsigned kept = backed > KEPT_SLICES_LEAST ? backed : KEPT_SLICES_LEAST;
     if (fetch_add_relaxed(&kept_slices, kept) + kept > KEPT_SLICES_MAX) {
