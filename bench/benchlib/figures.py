@@ -111,7 +111,6 @@ class Table:
         """The allocators whose times of this row spread by more than the limit."""
         return [a.name for a in self.allocators if self.cell(row, a).spread(self.key(row, "time")) > SPREAD_LIMIT]
 
-
     def uncertainty(self, row: Row, settled: set[tuple[str, str]]) -> float:
         """How far the median of the noisy allocator that spreads most may be off, relative to those of other rows: the more samples, the
         less. 0 where none is noisy but those that are not run again."""

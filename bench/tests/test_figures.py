@@ -96,7 +96,6 @@ class Rounds(unittest.TestCase):
         runner.run([Row("m", "memory", rounds=3), Row("a", "loops")], ALL)
         self.assertEqual([sum(s.row == name for s in runner.samples) for name in "ma"], [9, 15])
 
-
     def test_what_the_disk_kept_waiting_is_measured_again(self):
         runner = Runner(pathlib.Path(), pathlib.Path(), "short", 1)
         major = {"quick": [50, 0], "small": [3], "collam": [50, 50, 50, 50]}

@@ -53,6 +53,7 @@ static void bin_check(const struct bin *bin) {
         for (struct list_node *node = bin->lists[f].first; node; node = node->next) {
             const struct slab *slab = LIST_ENTRY(node, struct slab, node);
             CHECK(slab->free > 0 && slab->fullness == f && fullness_of(slab) == f);
+            CHECK((slab->kept != 0) == (f == WHOLLY_FREE));
         }
     }
     CHECK(bin->lists[WHOLLY_FREE].first == NULL || bin->lists[WHOLLY_FREE].first->next == NULL);

@@ -8,7 +8,7 @@
  * Blocks are taken from the fullest list first, so that sparse slabs drain and their unit goes back.
  *
  * Invariants (bin_check): a slab in list f has fullness f == fullness_of(slab) and free > 0; at most one slab is wholly free, and then it
- * is the only one listed.
+ * is the only one listed, and counted in what such slabs keep.
  */
 #ifndef COLLAM_HEAP_BIN_H
 #define COLLAM_HEAP_BIN_H

@@ -157,7 +157,7 @@ static unsigned touched_slices(const struct slab *slab) {
     return (1u << (align_up((size_t)slab->fresh << GRANULE_SHIFT, platform_page_size()) >> SLICE_SHIFT)) - 1;
 }
 
-/* What may be backed, but for what is clean: touched by this slab, or by those that had the unit before, who can have left more than it has
+/* What may be backed unless it is clean: touched by this slab, or by those that had the unit before, who can have left more than it has
  * come to. */
 static unsigned backed_slices(const struct slab *slab) {
     enum { ALL = (1u << UNIT_SLICES) - 1 };

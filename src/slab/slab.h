@@ -96,7 +96,7 @@ ALWAYS_INLINE bool slab_put_one(struct slab *slab, uintptr_t address) {
     return true;
 }
 
-/* How many slices of the unit may be backed by memory, those that were before it was this slab's among them. */
+/* How many slices of the unit may be backed by memory, now: touched, or backed before it was this slab's, and not given back since. */
 unsigned slab_backed_slices(const struct slab *slab);
 
 /* The pages on which no block lies that is out go back to the system, also those that were backed before the unit was this slab's: they
