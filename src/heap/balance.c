@@ -10,12 +10,14 @@
 #include "pages/counters.h"
 
 enum {
-    FULL_SHARES = 32,     /* heaps that may all cache half of what the option says; more if there are more shards */
-    FEW = 4,              /* heaps that may each cache what the option says; from twice as many on half of it */
-    EACH_OF_64 = 3,       /* 64ths of what the option says that each has beside its share, however many they are */
-    ONLY_FREES_AFTER = 8, /* full magazines in a row without a refill */
-    LOOK_EVERY = 16,      /* calls for magazines that are as large as they may be, until a class is looked at that may be quiet */
-    LITTLE = 2 << 10,     /* bytes that another class may hold then */
+    FULL_SHARES = 32,         /* heaps that may all cache half of what the option says; more if there are more shards */
+    FEW = 4,                  /* heaps that may each cache what the option says; from twice as many on half of it */
+    EACH_OF_64 = 3,           /* 64ths of what the option says that each has beside its share, however many they are */
+    ONLY_FREES_AFTER = 8,     /* full magazines in a row without a refill */
+    LOOK_EVERY = 16,          /* calls for magazines that are as large as they may be, until a class is looked at that may be quiet */
+    LITTLE = 2 << 10,         /* bytes that another class may hold then */
+    CROWDED_BYTES = 12 << 10, /* of a class, at most, while the heap holds more than half of what the option says; */
+    CROWDED_BLOCKS = 16,      /* but so many blocks at least */
 };
 
 static _Atomic(unsigned) heaps_in_use; /* written under the lock of the lists of heaps, read relaxed as a hint */
@@ -71,6 +73,18 @@ static size_t allowance(const struct heap *heap) {
     return share < most ? share : most;
 }
 
+/* What magazines hold beyond half of what the option says is for programs that use many sizes, and is worth it if it is shared among
+ * these: the more a class holds, the more pages its blocks pin, and the less it gains. */
+static unsigned class_limit(const struct heap *heap, unsigned class_index) {
+    unsigned limit = size_classes[class_index].cache;
+    if (LIKELY(heap->capacity_bytes <= option_get(OPTION_magazine_bytes) / 2)) {
+        return limit;
+    }
+    unsigned crowded = CROWDED_BYTES / size_classes[class_index].size;
+    crowded = crowded > CROWDED_BLOCKS ? crowded : CROWDED_BLOCKS;
+    return crowded < limit ? crowded : limit;
+}
+
 static unsigned next_class(uint8_t *hand) {
     *hand = (uint8_t)(*hand < CLASS_COUNT - 1 ? *hand + 1 : 1);
     return *hand;
@@ -85,11 +99,13 @@ static void shrink(struct heap *heap, unsigned class_index, unsigned capacity, c
 }
 
 /* A class that has been quiet for a round gives its magazine to those that ask for more; when the heap is too large, a busy one gives
- * half. One class is looked at each time a growth is refused, so that no call pays for the whole round; and when nobody asks, since the
- * blocks of a size that a program has done with keep slabs from being free: now and then, and when slabs had to be made. */
+ * half, and when it is crowded, what is beyond its limit then. One class is looked at each time a growth is refused, so that no call pays
+ * for the whole round; and when nobody asks, since the blocks of a size that a program has done with keep slabs from being free: now and
+ * then, and when slabs had to be made. */
 static COLD void make_room(struct heap *heap, bool too_large, const char *call) {
     unsigned c = next_class(&heap->room_hand);
     unsigned capacity = capacity_of(heap, c);
+    unsigned limit = class_limit(heap, c);
     bool busy = heap->active >> c & 1;
     heap->active &= ~((uint64_t)1 << c);
     if (capacity <= (too_large ? CAPACITY_LEAST : CAPACITY_FIRST)) {
@@ -100,6 +116,8 @@ static COLD void make_room(struct heap *heap, bool too_large, const char *call) 
     } else if (too_large) {
         unsigned half = capacity / 2 - 1;
         shrink(heap, c, half > CAPACITY_LEAST ? half : CAPACITY_LEAST, call);
+    } else if (capacity > limit) {
+        shrink(heap, c, limit, call);
     }
 }
 
@@ -115,7 +133,7 @@ static bool slabs_were_made(struct heap *heap) {
 
 bool balance_grow(struct heap *heap, unsigned class_index, const char *call) {
     unsigned capacity = capacity_of(heap, class_index);
-    unsigned limit = size_classes[class_index].cache;
+    unsigned limit = class_limit(heap, class_index);
     size_t allowed = allowance(heap);
     bool too_large = heap->capacity_bytes > allowed;
     heap->active |= (uint64_t)1 << class_index;

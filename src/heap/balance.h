@@ -8,6 +8,8 @@
  *   - near it                 what is left of it, or the share of a heap, if that is more: all / heaps, and 3/64 of magazine_bytes
  *   - beyond it               the share
  *   more than that, in steps, shrinks: quiet classes give up their magazines, busy ones half
+ *   each class              126 blocks or 32 KiB; while its heap holds more than half of magazine_bytes, 12 KiB, or 16 blocks if that is
+ *   more, and who has more than that gives it up in steps
  *   even when nothing is short, classes that were quiet for some thousand calls, or a hundred while slabs become more than ever, give up
  *   magazines of more than 6 blocks
  *   A thread that rests does not shrink: when all was taken before others came, these have their shares beside it: twice as much

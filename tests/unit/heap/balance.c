@@ -322,7 +322,7 @@ static size_t capacity_among(unsigned heaps) {
 /* Four threads may cache twice as much as eight and more may, those between as much together as four. */
 static void few_heaps_may_cache_more_each(void **state) {
     (void)state;
-    const size_t option = 512 << 10;
+    const size_t option = 384 << 10;
     store_relaxed(&limit_ceiling, SIZE_MAX);
     assert_true(option_set(OPTION_magazine_bytes, option));
     (void)heap_of_thread();
@@ -331,6 +331,52 @@ static void few_heaps_may_cache_more_each(void **state) {
         size_t most = heaps <= 4 ? option : heaps < 8 ? option * 4 / heaps : option / 2;
         assert_in_range(capacity_among(heaps), most - step, most);
     }
+}
+
+/* What a class may hold at most in a heap that holds more than half of what it may. */
+static unsigned crowded_limit(unsigned c) {
+    unsigned blocks = (12 << 10) / size_classes[c].size;
+    blocks = blocks > 16 ? blocks : 16;
+    return blocks < size_classes[c].cache ? blocks : size_classes[c].cache;
+}
+
+/* As long as all of a heap's magazines hold half of what they may, a class has what it can use; beyond, what many classes need is shared.
+ */
+static void a_class_of_a_heap_that_holds_much_may_hold_less(void **state) {
+    (void)state;
+    enum { FIRST = 28, LAST = 36, HOLD = 250 << 10 /* half of it lies well within a magazine */ };
+    assert_true(size_classes[FIRST].cache < 64); /* so that each round of work finds them empty */
+    assert_true(crowded_limit(FIRST) < size_classes[FIRST].cache);
+    store_relaxed(&limit_ceiling, SIZE_MAX);
+    assert_true(option_set(OPTION_magazine_bytes, HOLD));
+    (void)heap_of_thread();
+    unsigned c = FIRST;
+    for (; thread_heap->capacity_bytes <= HOLD / 2; c++) {
+        work(c, 4);
+        assert_int_equal(capacity(c), size_classes[c].cache);
+    }
+    assert_in_range(c, FIRST + 1, LAST - 2);
+    for (; c <= LAST; c++) {
+        work(c, 4);
+        assert_int_equal(capacity(c), crowded_limit(c));
+    }
+    /* As they all go on, the first ones give up what the others may not have, though nothing is refused, */
+    size_t sum = 0;
+    for (c = FIRST; c <= LAST; c++) {
+        sum += crowded_limit(c) * size_classes[c].size;
+    }
+    assert_in_range(sum, HOLD / 2 + 1, HOLD); /* else those that gave up might grow again */
+    thread_heap->most_used = SIZE_MAX;        /* and not because quiet ones are looked for when slabs are made */
+    for (int round = 0; round < 200; round++) {
+        for (c = FIRST; c <= LAST; c++) {
+            work(c, 1);
+            assert_true(capacity(c) >= crowded_limit(c));
+        }
+    }
+    for (c = FIRST; c <= LAST; c++) {
+        assert_int_equal(capacity(c), crowded_limit(c));
+    }
+    assert_int_equal(thread_heap->capacity_bytes, sum);
 }
 
 static void magazines_keep_to_the_bytes_chosen(void **state) {
@@ -628,6 +674,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(idle_classes_lose_their_magazines),
     cmocka_unit_test(magazines_of_sizes_no_longer_used_go),
     cmocka_unit_test(few_heaps_may_cache_more_each),
+    cmocka_unit_test(a_class_of_a_heap_that_holds_much_may_hold_less),
     cmocka_unit_test(magazines_keep_to_the_bytes_chosen),
     cmocka_unit_test(a_thread_that_only_frees_keeps_little),
     cmocka_unit_test(full_magazines_in_a_row_go_back_whole),
