@@ -15,6 +15,7 @@ enum {
     EACH_OF_64 = 3,           /* 64ths of what the option says that each has beside its share, however many they are */
     ONLY_FREES_AFTER = 8,     /* full magazines in a row without a refill */
     LOOK_EVERY = 16,          /* calls for magazines that are as large as they may be, until a class is looked at that may be quiet */
+    EMPTIES_AFTER = 256,      /* blocks that went back in these, until those of other classes go, too */
     LITTLE = 2 << 10,         /* bytes that another class may hold then */
     CROWDED_BYTES = 12 << 10, /* of a class, at most, while the heap holds more than half of what the option says; */
     CROWDED_BLOCKS = 16,      /* but so many blocks at least */
@@ -175,13 +176,17 @@ static void empty_others(struct heap *heap, const char *call) {
 /*
  * The newer half goes back, the older is left for what the thread takes next. A thread that only frees will not take soon, and may rest
  * soon: then nobody can take its blocks from it. So all of the magazine goes back, and what other classes hold, in turn, while that is more
- * than a little. That costs next to no time: most flushes are of more blocks.
+ * than a little. That costs next to no time: most flushes are of more blocks. Of large blocks, of which a magazine holds two or three,
+ * eight in a row mean little: a thread that replaces blocks at random comes to that all the time, and would pay for others in its slowest
+ * calls.
  */
 void balance_overflow(struct heap *heap, unsigned class_index, const char *call) {
     unsigned held = held_in(heap, class_index);
     bool only_frees = ++heap->overflows >= ONLY_FREES_AFTER;
-    balance_flush(heap, class_index, only_frees ? held : (held + 1) / 2, call);
-    if (only_frees) {
+    unsigned going = only_frees ? held : (held + 1) / 2;
+    heap->overflowed += going;
+    balance_flush(heap, class_index, going, call);
+    if (only_frees && heap->overflowed >= EMPTIES_AFTER) {
         empty_others(heap, call);
     }
 }

@@ -107,6 +107,7 @@ static void heap_renew(struct heap *heap) {
     heap->capacity_bytes = 0;
     heap->room_hand = 0;
     heap->overflows = 0;
+    heap->overflowed = 0;
     heap->empty_hand = 0;
     heap->calls_at_limit = 0;
     heap->with_magazine = 0;
@@ -247,6 +248,7 @@ static bool obey_flush_request(struct heap *heap) {
 static NOINLINE void *refill(struct heap *heap, unsigned class_index) {
     (void)obey_flush_request(heap);
     heap->overflows = 0;
+    heap->overflowed = 0;
     (void)balance_grow(heap, class_index, "malloc");
     unsigned capacity = capacity_of(heap, class_index);
     if (UNLIKELY(capacity == 0)) { /* no room for a magazine: one block at a time */

@@ -68,6 +68,7 @@ struct heap {
     unsigned shard;
     unsigned flush_seen;    /* the last request to flush that was obeyed */
     unsigned overflows;     /* full magazines in a row, of any class, without a refill */
+    unsigned overflowed;    /* blocks that went back in these */
     unsigned shares;        /* so many times what one heap may cache is what all may cache together */
     uint8_t room_hand;      /* the class that was looked at last for room for others */
     uint8_t empty_hand;     /* the class that is looked at next while the thread only frees */
