@@ -14,8 +14,11 @@ write_basic_package_version_file(collamConfigVersion.cmake COMPATIBILITY SameMaj
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/collamConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/collamConfigVersion.cmake
     DESTINATION ${package_dir})
 
-# ${pcfiledir}, so that an installation can be moved.
-file(RELATIVE_PATH COLLAM_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+# From ${pcfiledir}, so that an installation can be moved.
+set(pc_directory ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig)
+file(RELATIVE_PATH COLLAM_PC_PREFIX ${pc_directory} ${CMAKE_INSTALL_PREFIX})
+file(RELATIVE_PATH COLLAM_PC_LIBDIR ${pc_directory} ${CMAKE_INSTALL_FULL_LIBDIR})
+file(RELATIVE_PATH COLLAM_PC_INCLUDEDIR ${pc_directory} ${CMAKE_INSTALL_FULL_INCLUDEDIR})
 foreach(package collam collam-static)
     configure_file(cmake/${package}.pc.in ${package}.pc @ONLY)
     install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${package}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

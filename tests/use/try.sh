@@ -212,6 +212,19 @@ pkg_config)
     [ "$(PKG_CONFIG_PATH=moved/place${library#"$prefix"}/pkgconfig pkg-config --variable=libdir collam | xargs realpath)" = \
         "$(realpath "moved/place${library#"$prefix"}")" ] || fail "moved, it points elsewhere"
     ;;
+directories)
+    # As distributions do that give each directory by its full name, and the libraries one outside the prefix.
+    { cmake -S "$root" -B build -DCOLLAM_TESTS=OFF -DCOLLAM_BENCH=OFF -DCMAKE_INSTALL_PREFIX="$directory/prefix" \
+        -DCMAKE_INSTALL_LIBDIR="$directory/else/where" -DCMAKE_INSTALL_INCLUDEDIR="$directory/headers" &&
+        cmake --build build && cmake --install build; } >log 2>&1 || fail "$(cat log)"
+    cc -O1 main.c -o main
+    served 8000 prefix/bin/collam-run --quiet ./main
+    export PKG_CONFIG_PATH=$directory/else/where/pkgconfig
+    read -ra flags < <(pkg-config --cflags --libs collam)
+    echo '#include <collam/collam.h>' >>main.c
+    cc -O1 main.c -o main "${flags[@]}" -Wl,-rpath,"$directory/else/where"
+    served 8000 ./main
+    ;;
 rust)
     # A copy of the crate, away from the repository and its builds, and an application that depends on it.
     mkdir -p crate application/src

@@ -61,7 +61,7 @@ static bool find_library(char path[PATH_MAX], const char *name) {
     }
     self[length] = 0;
     *strrchr(self, '/') = 0;
-    static const char *const places[] = {"", "/../" COLLAM_RUN_LIBDIR};
+    static const char *const places[] = {"", "/" COLLAM_RUN_LIBDIR};
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         int written = snprintf(path, PATH_MAX, "%s%s/%s", self, places[i], name);
         if (written > 0 && written < PATH_MAX && access(path, R_OK) == 0) {
