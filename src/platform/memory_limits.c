@@ -197,7 +197,7 @@ static void find_group(int version, const char *path, const struct mount *mount,
     group->version = version;
     group->mounted = length_of(group->path);
     size_t hidden = length_of(mount->root) == 1 ? 0 : length_of(mount->root); /* the part of the path that is above what is mounted */
-    bool below = starts_with(path, mount->root) && (path[hidden] == '/' || path[hidden] == '\0') && !starts_with(path, "/..");
+    bool below = starts_with(path, mount->root) && path[hidden] == '/' && !starts_with(path, "/..");
     const char *rest = below ? path + hidden : "";
     if (rest[0] && rest[1] && group->mounted + length_of(rest) < sizeof group->path) {
         fmt_text(&out, rest);
@@ -268,9 +268,9 @@ static size_t number_in(struct memory_group *group, const char *name) {
     if (!open_in(&reader, group, name)) {
         return SIZE_MAX;
     }
-    bool any = reader_line(&reader, line, sizeof line);
+    (void)reader_line(&reader, line, sizeof line); /* of an empty file, an empty line */
     platform_close(reader.descriptor);
-    return any ? number_at(line) : SIZE_MAX;
+    return number_at(line);
 }
 
 /* Bytes of the group that the kernel takes back before it ends a process: pages of files, and caches of its own. */
