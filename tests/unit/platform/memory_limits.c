@@ -61,19 +61,33 @@ static void where_groups_are(void **state) {
     assert_group(1, "/sys/fs/cgroup/memory/docker/abc", "/sys/fs/cgroup/memory");
     groups("0::/else\n4:cpu,memory:/abc\n", V1_MOUNTS);
     assert_group(1, "/sys/fs/cgroup/memory/abc", "/sys/fs/cgroup/memory");
+    groups("0::/else\n4:memory,hugetlb:/abc\n", V1_MOUNTS);
+    assert_group(1, "/sys/fs/cgroup/memory/abc", "/sys/fs/cgroup/memory");
+    /* Both are mounted, and the process is in version 2 alone. */
+    groups("0::/else\n", V1_MOUNTS);
+    assert_group(2, "/sys/fs/cgroup/unified/else", "/sys/fs/cgroup/unified");
     /* A container that sees the machine's path, but only its own group mounted. */
     groups("4:memory:/docker/abc\n", "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n");
     assert_group(1, "/sys/fs/cgroup/memory", "/sys/fs/cgroup/memory");
     groups("4:memory:/docker/abc/in\n", "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n");
     assert_group(1, "/sys/fs/cgroup/memory/in", "/sys/fs/cgroup/memory");
     /* What is mounted is not above the process: only that much can be seen. */
-    groups("4:memory:/docker/abcd\n", "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n");
+    groups("4:memory:/docker/abcde\n", "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n");
     assert_group(1, "/sys/fs/cgroup/memory", "/sys/fs/cgroup/memory");
     groups("0::/../../other\n", V2_MOUNT);
     assert_group(2, "/sys/fs/cgroup", "/sys/fs/cgroup");
     /* Mounted in an odd place, with a blank in its name. */
     groups("0::/x\n", "31 23 0:28 / /odd\\040place rw - cgroup2 none rw\n");
     assert_group(2, "/odd place/x", "/odd place");
+    /* Another file system whose options name the controller, and a second mount of the hierarchy: the first of its type counts. */
+    groups("4:memory:/x\n", "30 23 0:27 / /other rw - tmpfs tmpfs rw,memory\n"
+                            "31 23 0:28 / /first rw - cgroup cgroup rw,memory\n"
+                            "32 23 0:28 / /second rw - cgroup cgroup rw,memory\n"
+                            "33 23 0:29 / /last rw - tmpfs tmpfs rw\n");
+    assert_group(1, "/first/x", "/first");
+    /* An escape that the end of the line cuts off. */
+    groups("0::/x\n", "31 - cgroup2 / /odd\\04");
+    assert_group(2, "/odd\\04/x", "/odd\\04");
     /* No list of mounts: the usual places. */
     groups("0::/x\n", NULL);
     assert_group(2, "/sys/fs/cgroup/x", "/sys/fs/cgroup");
@@ -81,6 +95,8 @@ static void where_groups_are(void **state) {
     assert_group(1, "/sys/fs/cgroup/memory/x", "/sys/fs/cgroup/memory");
     /* No controller for memory at all. */
     groups("9:name=systemd:/x\n3:memoryless:/y\n", V1_MOUNTS);
+    assert_group(0, "", "");
+    groups("0::x\n", V2_MOUNT);
     assert_group(0, "", "");
     groups(NULL, V2_MOUNT);
     assert_group(0, "", "");
@@ -108,16 +124,65 @@ static void any_text_is_survived(void **state) {
     }
 }
 
+enum { LONGEST = 1200 };
+
+/* "/aaa", of so many characters. */
+static const char *name_of(size_t length) {
+    static char name[LONGEST];
+    memset(name, 'a', length);
+    name[0] = '/';
+    name[length] = '\0';
+    return name;
+}
+
+/* In a group whose path has so many characters below what is mounted. */
+static void in_group_of(size_t length) {
+    static char self[LONGEST + 8];
+    snprintf(self, sizeof self, "0::%s\n", name_of(length));
+    groups(self, V2_MOUNT);
+}
+
 static void long_paths_are_cut_to_what_is_mounted(void **state) {
     (void)state;
-    static char self[2048] = "0::/";
-    memset(self + 4, 'a', 500);
-    strcpy(self + 504, "\n");
-    groups(self, V2_MOUNT);
-    assert_group(2, "/sys/fs/cgroup", "/sys/fs/cgroup"); /* together too long */
-    memset(self + 4, 'a', 1000);
-    strcpy(self + 1004, "\n");
+    char whole[LONGEST + 32];
+    size_t room = GROUP_PATH_MAX - 1 - strlen("/sys/fs/cgroup");
+    in_group_of(room);
+    snprintf(whole, sizeof whole, "/sys/fs/cgroup%s", name_of(room));
+    assert_group(2, whole, "/sys/fs/cgroup");
+    in_group_of(room + 1); /* together too long */
+    assert_group(2, "/sys/fs/cgroup", "/sys/fs/cgroup");
+    in_group_of(GROUP_PATH_MAX - 1);
+    assert_group(2, "/sys/fs/cgroup", "/sys/fs/cgroup");
+    in_group_of(GROUP_PATH_MAX); /* alone too long */
     assert_group(0, "", "");
+    in_group_of(1001);
+    assert_group(0, "", "");
+}
+
+/* What does not fit is not mounted there for us: the usual place is tried. */
+static void long_places_of_mounts_count_while_they_fit(void **state) {
+    (void)state;
+    static char mounts[LONGEST + 64];
+    snprintf(mounts, sizeof mounts, "31 23 0:28 / %s rw - cgroup2 none rw\n", name_of(GROUP_PATH_MAX - 1));
+    groups("0::/x\n", mounts);
+    assert_group(2, name_of(GROUP_PATH_MAX - 1), name_of(GROUP_PATH_MAX - 1));
+    snprintf(mounts, sizeof mounts, "31 23 0:28 / %s rw - cgroup2 none rw\n", name_of(GROUP_PATH_MAX));
+    groups("0::/x\n", mounts);
+    assert_group(2, "/sys/fs/cgroup/x", "/sys/fs/cgroup");
+}
+
+/* Or one file would be taken for another. */
+static void no_file_is_read_whose_name_is_cut(void **state) {
+    (void)state;
+    char cut[LONGEST + 32];
+    size_t group = GROUP_PATH_MAX - 1 - strlen("/sys/fs/cgroup") - strlen("/memory.");
+    snprintf(cut, sizeof cut, "/sys/fs/cgroup%s/memory.", name_of(group));
+    fake_set_file(cut, "5000\n");
+    in_group_of(group);
+    assert_int_equal(look().group.room, SIZE_MAX);
+    fake_set_file("/sys/fs/cgroup/memory.max", "6000\n"); /* those above are looked at all the same */
+    fake_set_file("/sys/fs/cgroup/memory.current", "1000\n");
+    assert_int_equal(look().group.room, 5000);
 }
 
 static void read_in_any_pieces(void **state) {
@@ -144,6 +209,7 @@ static void version_2(void **state) {
     fake_set_file("/sys/fs/cgroup/pod/box/memory.high", "209715200\n");
     limits = look();
     assert_int_equal(limits.group.room, SIZE_MAX);
+    assert_string_equal(limits.group_at, "");
     assert_int_equal(limits.high.limit, 200 * MIB);
     assert_int_equal(limits.high.room, 100 * MIB);
     /* Beyond it. */
@@ -167,6 +233,14 @@ static void the_group_with_the_least_room_counts(void **state) {
     fake_set_file("/sys/fs/cgroup/memory.max", "104857601\n"); /* the topmost that can be seen */
     fake_set_file("/sys/fs/cgroup/memory.current", "0\n");
     assert_string_equal(look().group_at, "/sys/fs/cgroup");
+    fake_set_file("/sys/fs/cgroup/memory.max", "163577856\n"); /* as much room as the innermost has */
+    assert_string_equal(look().group_at, "/sys/fs/cgroup/pod/box");
+    /* memory.high of each as well. */
+    fake_set_file("/sys/fs/cgroup/pod/box/memory.high", "209715200\n");
+    fake_set_file("/sys/fs/cgroup/pod/memory.high", "1073741824\n");
+    limits = look();
+    assert_int_equal(limits.high.limit, 200 * MIB);
+    assert_int_equal(limits.high.room, 100 * MIB);
 }
 
 static void version_1(void **state) {
@@ -175,6 +249,8 @@ static void version_1(void **state) {
     fake_set_file("/sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes", V1_UNLIMITED);
     fake_set_file("/sys/fs/cgroup/memory/docker/abc/memory.usage_in_bytes", "1000\n");
     assert_int_equal(look().group.room, SIZE_MAX);
+    fake_set_file("/sys/fs/cgroup/memory/docker/abc/memory.high", "2000\n"); /* is of version 2 */
+    assert_int_equal(look().high.room, SIZE_MAX);
     fake_set_file("/sys/fs/cgroup/memory/docker/memory.limit_in_bytes", "536870912\n");
     fake_set_file("/sys/fs/cgroup/memory/docker/memory.usage_in_bytes", "419430400\n");
     struct memory_limits limits = look();
@@ -199,9 +275,58 @@ static void what_the_kernel_can_take_back_is_room(void **state) {
     assert_int_equal(look().group.room, 48000000);
     fake_set_file("/sys/fs/cgroup/memory.swap.max", "0\n");
     assert_int_equal(look().group.room, 42000000);
-    /* Not asked for while there is much room. */
-    fake_set_file("/sys/fs/cgroup/memory.current", "10485760\n");
-    assert_int_equal(look().group.room, 90 * MIB);
+    fake_set_file("/sys/fs/cgroup/memory.stat", "inactive_file max\nactive_file 10000000\n"); /* what is odd counts as nothing */
+    assert_int_equal(look().group.room, 10000000);
+    /* Not asked for while there is much room: more than a quarter. */
+    fake_set_file("/sys/fs/cgroup/memory.current", "78643200\n");
+    assert_int_equal(look().group.room, 25 * MIB + 10000000);
+    fake_set_file("/sys/fs/cgroup/memory.current", "78643199\n");
+    assert_int_equal(look().group.room, 25 * MIB + 1);
+}
+
+/* Near memory.high the kernel takes back what belongs to files; only near the hard limit does it swap rather than end the process. */
+static void what_the_kernel_can_take_back_is_room_below_memory_high(void **state) {
+    (void)state;
+    groups("0::/\n", V2_MOUNT);
+    fake_settings.free_swap = (size_t)1 << 30;
+    fake_set_file("/sys/fs/cgroup/memory.high", "104857600\n");
+    fake_set_file("/sys/fs/cgroup/memory.current", "78643200\n");
+    fake_set_file("/sys/fs/cgroup/memory.stat", "inactive_file 3000\n");
+    struct memory_limits limits = look();
+    assert_int_equal(limits.high.room, 25 * MIB + 3000);
+    assert_int_equal(limits.group.room, SIZE_MAX);
+    fake_set_file("/sys/fs/cgroup/memory.max", "209715200\n");
+    limits = look();
+    assert_int_equal(limits.high.room, 25 * MIB + 3000);
+    assert_int_equal(limits.group.room, 125 * MIB + 3000);
+    fake_set_file("/sys/fs/cgroup/memory.current", "78643199\n");
+    assert_int_equal(look().high.room, 25 * MIB + 1);
+    fake_set_file("/sys/fs/cgroup/memory.high", "max\n");
+    fake_set_file("/sys/fs/cgroup/memory.current", "209715200\n");
+    limits = look();
+    assert_int_equal(limits.high.room, SIZE_MAX);
+    assert_int_equal(limits.group.room, ((size_t)1 << 30) + 3000);
+}
+
+static unsigned long opened_by_a_look(void) {
+    unsigned long before = fake_calls(FAKE_OPEN_FILE);
+    (void)look();
+    return fake_calls(FAKE_OPEN_FILE) - before;
+}
+
+static void no_file_is_read_in_vain(void **state) {
+    (void)state;
+    groups("0::/\n", V2_MOUNT);
+    unsigned long others = 2;                             /* of the process: its group and its size */
+    assert_int_equal(opened_by_a_look(), others + 1 + 2); /* where groups are, the first time; and the two limits */
+    assert_int_equal(opened_by_a_look(), others + 2);
+    fake_set_file("/sys/fs/cgroup/memory.max", "104857600\n");
+    fake_set_file("/sys/fs/cgroup/memory.current", "1000\n");
+    assert_int_equal(opened_by_a_look(), others + 3);
+    fake_set_file("/sys/fs/cgroup/memory.current", "104857600\n"); /* near it what can be taken back counts, and swap if there is any */
+    assert_int_equal(opened_by_a_look(), others + 4);
+    fake_settings.free_swap = 1000;
+    assert_int_equal(opened_by_a_look(), others + 6);
 }
 
 static void what_version_1_can_take_back_is_room(void **state) {
@@ -230,6 +355,8 @@ static void odd_files_limit_nothing(void **state) {
         fake_set_file("/sys/fs/cgroup/memory.max", odd[i]);
         assert_int_equal(look().group.room, odd[i][0] == '0' ? 0 : SIZE_MAX);
     }
+    fake_set_file("/sys/fs/cgroup/memory.max", "7000"); /* a line without an end */
+    assert_int_equal(look().group.room, 2000);
     fake_set_file("/sys/fs/cgroup/memory.max", "5000\n");
     fake_set_file("/sys/fs/cgroup/memory.current", NULL); /* what is used is not known */
     assert_int_equal(look().group.room, SIZE_MAX);
@@ -263,6 +390,16 @@ static void the_list_of_mounts_is_read_once(void **state) {
     assert_string_equal(look().group_at, "/sys/fs/cgroup/memory/three");
 }
 
+static void the_mounts_of_version_1_are_read_once_too(void **state) {
+    (void)state;
+    groups("4:memory:/one\n", "35 31 0:32 / /odd ro - cgroup cgroup rw,memory\n");
+    (void)look();
+    groups("4:memory:/two\n", V1_MOUNTS);
+    fake_set_file("/odd/two/memory.limit_in_bytes", "5000\n");
+    fake_set_file("/odd/two/memory.usage_in_bytes", "1000\n");
+    assert_string_equal(look().group_at, "/odd/two");
+}
+
 static void resource_limits(void **state) {
     (void)state;
     fake_set_file("/proc/self/statm", "1000 600 300 10 0 400 0\n");
@@ -280,6 +417,10 @@ static void resource_limits(void **state) {
     assert_int_equal(limits.process.room, 100 * 4096);
     fake_settings.data_limit = 4096;
     assert_int_equal(look().process.room, 0);
+    fake_set_file("/proc/self/statm", "1000 299 300 10 0 400 0\n"); /* read while it changed */
+    assert_int_equal(look().resident, SIZE_MAX);
+    fake_set_file("/proc/self/statm", "1000\n");
+    assert_int_equal(look().resident, SIZE_MAX);
     fake_set_file("/proc/self/statm", "");
     limits = look();
     assert_int_equal(limits.resident, SIZE_MAX);
@@ -291,14 +432,19 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(where_groups_are),
     cmocka_unit_test(any_text_is_survived),
     cmocka_unit_test(long_paths_are_cut_to_what_is_mounted),
+    cmocka_unit_test(long_places_of_mounts_count_while_they_fit),
+    cmocka_unit_test(no_file_is_read_whose_name_is_cut),
     cmocka_unit_test(read_in_any_pieces),
     cmocka_unit_test(version_2),
     cmocka_unit_test(the_group_with_the_least_room_counts),
     cmocka_unit_test(version_1),
     cmocka_unit_test(what_the_kernel_can_take_back_is_room),
+    cmocka_unit_test(what_the_kernel_can_take_back_is_room_below_memory_high),
+    cmocka_unit_test(no_file_is_read_in_vain),
     cmocka_unit_test(what_version_1_can_take_back_is_room),
     cmocka_unit_test(odd_files_limit_nothing),
     cmocka_unit_test(the_list_of_mounts_is_read_once),
+    cmocka_unit_test(the_mounts_of_version_1_are_read_once_too),
     cmocka_unit_test(resource_limits),
 };
 UNIT_MAIN(tests)
