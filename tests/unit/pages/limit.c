@@ -36,7 +36,10 @@ static void small_heaps_read_no_file(void **state) {
     assert_true(limit_admits(15 * MIB));
     assert_true(limit_allows(15 * MIB));
     assert_int_equal(look(15 * MIB), LIMIT_ROOM);
+    assert_int_equal(look(16 * MIB - 1), LIMIT_ROOM);
     assert_int_equal(fake_calls(FAKE_OPEN_FILE), 0);
+    assert_int_equal(look(16 * MIB), LIMIT_FULL);
+    limit_options_changed();
     assert_false(limit_admits(17 * MIB));
     assert_false(limit_allows(17 * MIB)); /* now it was looked for, and found */
     assert_true(fake_calls(FAKE_OPEN_FILE) > 0);
@@ -55,6 +58,10 @@ static void without_limits_the_ceiling_rises_with_the_heap(void **state) {
     }
     assert_in_range(looks, 5, 15);
     assert_int_equal(reached.limit, SIZE_MAX);
+    assert_string_equal(reached.name, "no limit");
+    heap_of(20 * MIB);
+    assert_int_equal(look(MIB), LIMIT_ROOM);
+    assert_int_equal(reached.used, 20 * MIB);
     assert_int_equal(limit_budget(123 * MIB), 123 * MIB);
 }
 
@@ -83,6 +90,8 @@ static void the_soft_limit_is_exact(void **state) {
     assert_int_equal(reached.used, 4 * MIB);
     assert_int_equal(look(5 * MIB), LIMIT_ROOM);
     assert_int_equal(look(6 * MIB - 600 * 1024), LIMIT_NEAR); /* less than a sixteenth would be left */
+    assert_int_equal(look(6 * MIB - 640 * 1024), LIMIT_ROOM);
+    assert_int_equal(look(6 * MIB - 640 * 1024 + 1), LIMIT_NEAR);
     heap_of(10 * MIB);
     assert_false(limit_allows(1));
     assert_true(limit_allows(0));
@@ -120,6 +129,9 @@ static void a_container_refuses_only_when_it_is_full(void **state) {
     assert_int_equal(look(65536), LIMIT_NEAR);
     container(256 * MIB, 252 * MIB + 4096); /* within the margin */
     assert_int_equal(look(65536), LIMIT_FULL);
+    container(256 * MIB, 252 * MIB - 65536); /* it just fits */
+    assert_int_equal(look(65536), LIMIT_NEAR);
+    assert_int_equal(look(65537), LIMIT_FULL);
     assert_string_equal(reached.name, "container limit");
     assert_string_equal(reached.where, "/sys/fs/cgroup");
     assert_int_equal(reached.limit, 256 * MIB);
@@ -199,6 +211,8 @@ static void processes_share_the_room(void **state) {
             assert_true((load_relaxed(&limit_ceiling) - each) * processes <= 92 * MIB);
             /* A huge page is touched as a whole: all who touch one at once must fit in the margin, which is 4 MiB here. */
             assert_int_equal(limit_lets_soil(HUGE_WINDOW), processes <= 2);
+            (void)limit_budget(0);
+            assert_true(limit_admits(UNIT_SIZE)); /* its part stays its own */
             /* Given back, and wanted again: others may have taken it, unless there are hardly any. */
             heap_of(each / 2);
             (void)limit_budget(0);
@@ -222,6 +236,129 @@ static void a_failed_request_does_not_count_as_used(void **state) {
     limit_refused();
     assert_false(limit_admits((size_t)1 << 45));
     assert_true(limit_admits(32 * MIB));
+    size_t ceiling = load_relaxed(&limit_ceiling);
+    heap_of(40 * MIB); /* what was refused later does not raise it */
+    limit_refused();
+    assert_int_equal(load_relaxed(&limit_ceiling), ceiling);
+}
+
+/* What this process has resident and private. */
+static void resident(size_t bytes) {
+    static char statm[64];
+    snprintf(statm, sizeof statm, "99999 %zu 0 10 0 400 0\n", bytes / 4096);
+    fake_set_file("/proc/self/statm", statm);
+}
+
+static size_t ceiling_after(size_t bytes) {
+    assert_int_not_equal(look(bytes), LIMIT_FULL);
+    return load_relaxed(&limit_ceiling);
+}
+
+/* Half of what would remain, of which nothing that may be touched anyway; but a sixteenth, and a MiB, in any case. */
+static void the_step_is_half_of_what_remains(void **state) {
+    (void)state;
+    container(256 * MIB, 100 * MIB); /* room for 152 */
+    heap_of(100 * MIB);
+    assert_int_equal(ceiling_after(0), 176 * MIB);
+    assert_int_equal(ceiling_after(100 * MIB), 226 * MIB);
+    heap_of(200 * MIB);
+    resident(100 * MIB);
+    assert_int_equal(ceiling_after(0), 226 * MIB);
+    assert_int_equal(ceiling_after(72 * MIB), 277 * MIB);
+    container(256 * MIB, 250 * MIB + 512 * 1024);
+    resident(200 * MIB);
+    assert_int_equal(ceiling_after(0), 201 * MIB);
+    container(256 * MIB, 251 * MIB + 512 * 1024);
+    assert_int_equal(ceiling_after(0), 200 * MIB + 512 * 1024); /* that is all there is */
+    container(256 * MIB, 160 * MIB);
+    heap_of(20 * MIB);
+    resident(MIB);
+    assert_int_equal(ceiling_after(0), 20 * MIB + UNIT_SIZE); /* a 160th of the margin would be less than a unit */
+}
+
+/* However much the heap has shrunk, it may grow to where all of it could be touched. */
+static void what_fits_when_all_is_touched_is_not_looked_for_again(void **state) {
+    (void)state;
+    container(256 * MIB, 20 * MIB);
+    heap_of(200 * MIB);
+    resident(20 * MIB);
+    assert_int_equal(ceiling_after(100 * MIB), 308 * MIB + 256 * 1024);
+    heap_of(100 * MIB);
+    (void)limit_budget(0);
+    assert_int_equal(load_relaxed(&limit_ceiling), 252 * MIB);
+    /* For who has less than three quarters of what is used others may take it meanwhile. */
+    container(256 * MIB, 160 * MIB);
+    heap_of(120 * MIB);
+    resident(120 * MIB);
+    size_t ceiling = ceiling_after(0);
+    heap_of(60 * MIB);
+    (void)limit_budget(0);
+    assert_int_equal(load_relaxed(&limit_ceiling), ceiling);
+    heap_of(120 * MIB);
+    resident(120 * MIB - 4096);
+    ceiling = ceiling_after(0);
+    heap_of(60 * MIB);
+    (void)limit_budget(0);
+    assert_int_equal(load_relaxed(&limit_ceiling), ceiling - 60 * MIB);
+}
+
+static void the_margin_is_a_64th_but_8_mib_at_most(void **state) {
+    (void)state;
+    heap_of(100 * MIB);
+    container(256 * MIB, 100 * MIB);
+    (void)look(0);
+    assert_int_equal(load_relaxed(&limit_full_at), 252 * MIB);
+    container(1024 * MIB, 100 * MIB);
+    (void)look(0);
+    assert_int_equal(load_relaxed(&limit_full_at), 1016 * MIB);
+}
+
+static void another_thread_frees(void) {
+    fake_on_call(FAKE_OPEN_FILE, NULL);
+    heap_of(90 * MIB);
+}
+
+static void another_thread_purges(void) {
+    fake_on_call(FAKE_OPEN_FILE, NULL);
+    fetch_add_relaxed(&page_counters.purged_bytes, 10 * MIB);
+}
+
+/* It may be taken again before this thread takes what it has seen. */
+static void what_goes_back_during_a_look_is_no_room(void **state) {
+    (void)state;
+    container(256 * MIB, 100 * MIB);
+    void (*const others[])(void) = {another_thread_frees, another_thread_purges};
+    for (size_t i = 0; i < COUNT(others); i++) {
+        heap_of(100 * MIB);
+        fake_on_call(FAKE_OPEN_FILE, others[i]);
+        (void)look(0);
+        assert_int_equal(load_relaxed(&limit_full_at), 242 * MIB);
+    }
+}
+
+/* Even a small heap may be too large then. */
+static void where_limits_are_known_small_heaps_look_too(void **state) {
+    (void)state;
+    heap_of(MIB);
+    container(MIB, MIB);
+    assert_int_equal(look(0), LIMIT_ROOM);
+    limit_suspect();
+    assert_int_equal(look(65536), LIMIT_FULL);
+    assert_int_equal(look(65536), LIMIT_FULL);
+    fake_set_file("/sys/fs/cgroup/memory.max", "max\n");
+    assert_int_equal(look(65536), LIMIT_ROOM); /* no longer */
+    container(MIB, MIB);
+    assert_int_equal(look(65536), LIMIT_ROOM);
+    fake_set_file("/sys/fs/cgroup/memory.max", "max\n");
+    fake_set_file("/sys/fs/cgroup/memory.high", "1048576\n");
+    limit_suspect();
+    assert_int_equal(look(65536), LIMIT_NEAR);
+    assert_int_equal(look(65536), LIMIT_NEAR);
+    fake_set_file("/sys/fs/cgroup/memory.high", "max\n");
+    resident(0);
+    fake_settings.address_space_limit = (size_t)99999 * 4096;
+    assert_int_equal(look(65536), LIMIT_NEAR);
+    assert_int_equal(look(65536), LIMIT_NEAR);
 }
 
 static void the_budget_shrinks_to_nothing_near_a_limit(void **state) {
@@ -253,6 +390,11 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(processes_share_the_room),
     cmocka_unit_test(without_a_limit_anything_may_be_soiled),
     cmocka_unit_test(a_failed_request_does_not_count_as_used),
+    cmocka_unit_test(the_step_is_half_of_what_remains),
+    cmocka_unit_test(what_fits_when_all_is_touched_is_not_looked_for_again),
+    cmocka_unit_test(the_margin_is_a_64th_but_8_mib_at_most),
+    cmocka_unit_test(what_goes_back_during_a_look_is_no_room),
+    cmocka_unit_test(where_limits_are_known_small_heaps_look_too),
     cmocka_unit_test(the_budget_shrinks_to_nothing_near_a_limit),
 };
 UNIT_MAIN(tests)
