@@ -92,6 +92,42 @@ static char *after_a_slow_one(uint64_t took) {
     return memory;
 }
 
+static void half_a_millisecond_is_slow(void **state) {
+    (void)state;
+    fake_settings.clock_step = MILLISECOND / 2;
+    assert_false(huge_touch(platform_map(2 * MIB, 2 * MIB), 2 * MIB));
+}
+
+/* Of two windows side by side only the one that goes back. */
+static void a_window_that_stays_gives_no_credit(void **state) {
+    (void)state;
+    char *memory = after_a_slow_one(18);
+    assert_true(huge_touch(memory + 2 * MIB, 2 * MIB));
+    huge_given(memory, 2 * MIB);
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    assert_false(huge_wanted(HUGE_START, 4 * MIB));
+}
+
+/* Where memory would be had as a huge page again, be it on credit. */
+static void huge_pages_come_soon_where_they_were_or_when_the_wait_is_over(void **state) {
+    (void)state;
+    char *memory = after_a_slow_one(18); /* none for 900 ms */
+    uint64_t begin = fake_settings.clock;
+    assert_true(huge_soon(memory, 2 * MIB));
+    assert_false(huge_soon(memory + 2 * MIB, 6 * MIB));
+    huge_given(memory, 2 * MIB); /* it was only looked at */
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    assert_false(huge_soon(memory, 8 * MIB));
+    fake_settings.clock = begin + 900 * MILLISECOND - 1;
+    assert_false(huge_soon(memory, 8 * MIB));
+    fake_settings.clock = begin + 900 * MILLISECOND;
+    assert_true(huge_soon(memory, 8 * MIB));
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    assert_true(huge_soon(memory, 8 * MIB));
+    assert_true(option_set(OPTION_huge_start, (size_t)1000000 << 30));
+    assert_false(huge_soon(memory, 8 * MIB));
+}
+
 /* What was had as a huge page and went back is quick for a second, even while all others are given up. */
 static void what_went_back_may_be_had_again(void **state) {
     (void)state;
@@ -115,10 +151,13 @@ static void credit_grows_old(void **state) {
     char *memory = after_a_slow_one(30); /* none for 1500 ms */
     huge_given(memory, 2 * MIB);
     assert_false(huge_wanted(HUGE_START, 2 * MIB)); /* who owes a second and more gets none at all */
-    fake_settings.clock += 500 * MILLISECOND + 1;
+    fake_settings.clock += 500 * MILLISECOND;
+    assert_false(huge_wanted(HUGE_START, 2 * MIB));
+    fake_settings.clock += 1;
     assert_true(huge_wanted(HUGE_START, 2 * MIB));
     fake_settings.clock += 500 * MILLISECOND - 2;
     assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    huge_given(memory + 2 * MIB, 6 * MIB); /* was never a huge page, and makes nothing younger */
     fake_settings.clock += 1;
     assert_false(huge_wanted(HUGE_START, 2 * MIB));
 }
@@ -171,7 +210,9 @@ static void no_price_is_no_gain(void **state) {
     fake_fail_nth(FAKE_MAP, 2);
     char *memory = after_a_slow_one(2);
     uint64_t until = fake_settings.clock + 200 * MILLISECOND; /* the second in vain */
+    fake_settings.clock_step = MILLISECOND / 4;
     assert_true(huge_touch(memory, 8 * MIB));
+    fake_settings.clock_step = 0;
     fake_settings.clock = until - 1;
     assert_false(huge_wanted(HUGE_START, 2 * MIB));
     fake_settings.clock = until;
@@ -193,12 +234,45 @@ static void slow_ones_in_vain_are_tried_less_and_less(void **state) {
         fake_settings.clock = begin + wait;
         assert_true(huge_wanted(HUGE_START, 2 * MIB));
     }
-    for (unsigned i = 1; i <= 11; i++) { /* each gains what one slow one lost */
+    for (unsigned i = 1; i <= 6; i++) { /* each gains what one slow one lost, of which seven count at most */
+        assert_true(huge_touch(memory, 2 * MIB));
+    }
+    slow_touch(memory, 2);
+    fake_settings.clock += 100 * MILLISECOND;
+    assert_false(huge_wanted(HUGE_START, 2 * MIB));
+    for (unsigned i = 1; i <= 10; i++) {
+        fake_settings.clock += (uint64_t)3600 * 1000 * MILLISECOND;
+        assert_true(huge_wanted(HUGE_START, 2 * MIB));
+        slow_touch(memory, 2);
+    }
+    fake_settings.clock += (uint64_t)3600 * 1000 * MILLISECOND;
+    assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    for (unsigned i = 1; i <= 7; i++) {
         assert_true(huge_touch(memory, 2 * MIB));
     }
     slow_touch(memory, 2);
     fake_settings.clock += 100 * MILLISECOND;
     assert_true(huge_wanted(HUGE_START, 2 * MIB));
+}
+
+/* A slow one that a quick one has made up for to the last is forgotten. */
+static void what_was_made_up_for_doubles_nothing(void **state) {
+    (void)state;
+    char *memory = after_a_slow_one(2);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(huge_touch(memory, 2 * MIB));
+        fake_settings.clock += 100 * MILLISECOND;
+        assert_true(huge_wanted(HUGE_START, 2 * MIB));
+        slow_touch(memory, 2);
+    }
+}
+
+/* Or their price would be that of a huge one. */
+static void the_price_is_that_of_ordinary_pages(void **state) {
+    (void)state;
+    unsigned long calls = fake_calls(FAKE_HUGE_PAGES);
+    (void)after_a_slow_one(2);
+    assert_int_equal(fake_calls(FAKE_HUGE_PAGES) - calls, 1);
 }
 
 /* A slow page that takes less than the ordinary ones in its place is worth its price. */
@@ -214,6 +288,11 @@ static void what_takes_less_than_ordinary_pages_is_not_in_vain(void **state) {
         fake_settings.clock += 30 * MILLISECOND;
         assert_true(huge_wanted(HUGE_START, 2 * MIB));
     }
+    for (unsigned i = 0; i < 5; i++) { /* nor is what takes as much */
+        slow_touch(memory, 1);
+        fake_settings.clock += 50 * MILLISECOND;
+        assert_true(huge_wanted(HUGE_START, 2 * MIB));
+    }
 }
 
 /* Threads that meet them at the same moment: what they took is added up, but nobody knew better. */
@@ -225,7 +304,9 @@ static void slow_ones_at_the_same_moment_are_one_try(void **state) {
         assert_false(huge_touch(memory, 2 * MIB));
     }
     fake_settings.clock_step = 0;
-    fake_settings.clock += 4 * 100 * MILLISECOND;
+    fake_settings.clock += 3 * 100 * MILLISECOND;
+    assert_false(huge_wanted(HUGE_START, 2 * MIB));
+    fake_settings.clock += 100 * MILLISECOND;
     assert_true(huge_wanted(HUGE_START, 2 * MIB));
 }
 
@@ -268,6 +349,11 @@ static void gains_reach_back_no_further_than_the_beginning(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_went_back_may_be_had_again),
     cmocka_unit_test(credit_grows_old),
+    cmocka_unit_test(half_a_millisecond_is_slow),
+    cmocka_unit_test(a_window_that_stays_gives_no_credit),
+    cmocka_unit_test(huge_pages_come_soon_where_they_were_or_when_the_wait_is_over),
+    cmocka_unit_test(what_was_made_up_for_doubles_nothing),
+    cmocka_unit_test(the_price_is_that_of_ordinary_pages),
     cmocka_unit_test(slow_ones_end_credit),
     cmocka_unit_test(quick_ones_pay_for_slow_ones),
     cmocka_unit_test(slow_ones_in_vain_are_tried_less_and_less),
