@@ -102,7 +102,7 @@ struct container {
     size_t limit;
     size_t margin;
     size_t used;
-    size_t own;       /* of those, what this process has; the rest is other processes' */
+    size_t own;       /* what this process has; the rest is other processes' */
     size_t untouched; /* how much of the heap may come to be backed without anybody asking */
 };
 
@@ -158,8 +158,8 @@ static void look_at_system(struct memory_limits *limits, size_t footprint, struc
     margin = sum(container->margin, given_back);
     container->limit = limits->group.limit;
     container->room = limits->group.room == SIZE_MAX ? SIZE_MAX : less(limits->group.room, margin);
-    container->used = limits->group.room == SIZE_MAX ? 0 : less(limits->group.limit, limits->group.room);
-    container->own = limits->resident < container->used ? limits->resident : container->used;
+    container->used = less(limits->group.limit, limits->group.room);
+    container->own = limits->resident;
     container->untouched = less(footprint, limits->resident);
 }
 
