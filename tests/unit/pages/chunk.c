@@ -4,7 +4,9 @@
 #include "pages/chunk.h"
 #include "config/options.h"
 #include "pages/counters.h"
+#include "pages/growth.h"
 #include "pages/huge.h"
+#include "pages/meta.h"
 #include "pages/page_map.h"
 #include "unit.h"
 
@@ -213,6 +215,66 @@ static void a_refused_purge_keeps_it_dirty(void **state) {
     (void)sum_up();
 }
 
+/* One that may not be purged now must not keep the others from it. */
+static void after_a_refused_purge_comes_another_chunk(void **state) {
+    (void)state;
+    void *info[2 * CHUNK_UNITS];
+    for (unsigned i = 0; i < COUNT(info); i++) {
+        info[i] = chunk_take_unit(1);
+    }
+    chunk_give_unit(info[1], 1, 0);
+    chunk_give_unit(info[CHUNK_UNITS + 1], 1, 0);
+    struct chunk *chunk[2];
+    unsigned start;
+    unsigned count;
+    bool whole;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(chunk_take_dirty(&chunk[i], &start, &count, &whole));
+        chunk_return_slices(chunk[i], start, count, false);
+    }
+    assert_ptr_not_equal(chunk[0], chunk[1]);
+}
+
+/* The hand stays where it found something, until all of that is purged. */
+static void one_chunk_is_purged_before_the_next(void **state) {
+    (void)state;
+    void *info[2 * CHUNK_UNITS];
+    for (unsigned i = 0; i < COUNT(info); i++) {
+        info[i] = chunk_take_unit(1);
+    }
+    for (unsigned first = 0; first < COUNT(info); first += CHUNK_UNITS) { /* each chunk in turn */
+        void **own = &info[first];
+        void **other = &info[CHUNK_UNITS - first];
+        chunk_give_unit(own[1], 1, 0);
+        chunk_give_unit(own[3], 1, 0);
+        purge_one(true);
+        chunk_give_unit(other[5], 1, 0);
+        struct chunk *chunk;
+        unsigned start;
+        unsigned count;
+        bool whole;
+        assert_true(chunk_take_dirty(&chunk, &start, &count, &whole));
+        assert_ptr_equal(chunk, chunk_of_unit_info(own[3]));
+        chunk_return_slices(chunk, start, count, true);
+        purge_one(true);
+        assert_int_equal(counter(&page_counters.dirty_bytes), 0);
+        own[1] = chunk_take_unit(1);
+        own[3] = chunk_take_unit(1);
+        other[5] = chunk_take_unit(1);
+    }
+}
+
+static void says_which_slices_may_be_backed(void **state) {
+    (void)state;
+    for (unsigned unit = 0; unit < 6; unit++) {
+        void *info = chunk_take_unit(1);
+        assert_int_equal(chunk_soiled_slices(info), 0);
+        chunk_give_unit(info, unit + 2, 2); /* all of the first but the second */
+        assert_ptr_equal(chunk_take_unit(1), info);
+        assert_int_equal(chunk_soiled_slices(info), ((1u << (unit + 2)) - 1) & ~2u);
+    }
+}
+
 /* Units until the chunk is full; the last one taken lies in a chunk of its own. */
 static void *fill_first_chunk(void *units[CHUNK_UNITS]) {
     for (unsigned i = 0; i < CHUNK_UNITS; i++) {
@@ -263,6 +325,32 @@ static void what_went_back_is_counted_once(void **state) {
     assert_int_equal(counter(&page_counters.purge_calls), 2);
 }
 
+/* When the first mapping is refused all chunks can go; their descriptors wait for others. */
+static void the_last_chunk_goes_too(void **state) {
+    (void)state;
+    fake_fail_nth(FAKE_MAP, 1);
+    void *units[CHUNK_UNITS];
+    void *info = fill_first_chunk(units);
+    size_t metadata = counter(&page_counters.meta_bytes);
+    for (int round = 0; round < 3; round++) {
+        chunk_give_unit(info, 0, 0);
+        for (unsigned i = 0; i < CHUNK_UNITS; i++) {
+            chunk_give_unit(units[i], 1, 0);
+        }
+        for (size_t left = 2; left > 0; left--) {
+            assert_int_equal(sum_up().chunks, left);
+            struct chunk *chunk = chunk_take_empty();
+            assert_non_null(chunk);
+            assert_true(platform_unmap(chunk->base, CHUNK_SIZE));
+            chunk_forget(chunk);
+        }
+        assert_int_equal(sum_up().chunks, 0);
+        assert_int_equal(counter(&page_counters.used_bytes), 0);
+        info = fill_first_chunk(units);
+    }
+    assert_int_equal(counter(&page_counters.meta_bytes), metadata);
+}
+
 static void an_empty_clean_chunk_can_be_taken(void **state) {
     (void)state;
     void *pinned[CHUNK_UNITS];
@@ -302,6 +390,9 @@ static void starting_costs_one_mapping(void **state) {
     assert_int_equal(fake_mapping_count(), 1);
     assert_int_equal(fake_mapped_bytes(), 2 * (size_t)CHUNK_SIZE + REGION_BYTES);
     assert_int_equal(counter(&page_counters.chunk_bytes), CHUNK_SIZE);
+    /* Of what alignment leaves before and behind the longer part serves as metadata: half a chunk at least, less the first descriptor. */
+    assert_non_null(meta_alloc(CHUNK_SIZE / 2 - 16384, 64));
+    assert_int_equal(fake_calls(FAKE_MAP), 1);
 }
 
 static void huge_pages_as_the_option_says(void **state) {
@@ -319,6 +410,8 @@ static void huge_pages_as_the_option_says(void **state) {
         chunk_part_goes(chunk, chunk->base, 1);
         chunk_part_goes(chunk, chunk->base + UNIT_SIZE, 1);
         assert_int_equal(fake_calls(FAKE_HUGE_PAGES) - calls, i == 3 * CHUNK_UNITS);
+        chunk_part_goes(chunk, chunk->base, CHUNK_SLICES / 2);
+        assert_int_equal(fake_calls(FAKE_BREAK_HUGE_PAGES), i == 3 * CHUNK_UNITS); /* there is none in the others */
         assert_int_equal(fake_huge_pages_at(chunk->base), -1);
     }
 }
@@ -340,6 +433,68 @@ static void a_huge_page_is_broken_up_when_half_of_it_is_gone(void **state) {
     assert_int_equal(fake_calls(FAKE_BREAK_HUGE_PAGES), 1);
     chunk_part_goes(chunk, chunk->base, CHUNK_SLICES - 1);
     assert_int_equal(fake_calls(FAKE_BREAK_HUGE_PAGES), 1);
+}
+
+/* The first unit of a chunk that asked for a huge page; the others of it are untouched. */
+static void *first_of_huge(void) {
+    fake_settings.huge_offered = true;
+    assert_true(option_set(OPTION_huge_start, 0));
+    struct chunk *ordinary = chunk_of_unit_info(chunk_take_unit(1));
+    void *info = NULL;
+    do {
+        info = chunk_take_unit(1);
+    } while (chunk_of_unit_info(info) == ordinary);
+    assert_int_equal(chunk_of_unit_info(info)->untouched, CHUNK_UNITS - 1);
+    return info;
+}
+
+/* What was purged is not backed any more: nobody waits for the heap to grow into it. */
+static void what_is_purged_is_no_longer_untouched(void **state) {
+    (void)state;
+    struct chunk *chunk = chunk_of_unit_info(first_of_huge());
+    growth_note_exchanged((size_t)1 << 30);
+    assert_true(growth_is_stalled());
+    struct chunk *found;
+    unsigned start;
+    unsigned count;
+    bool whole;
+    assert_true(chunk_take_dirty(&found, &start, &count, &whole));
+    assert_ptr_equal(found, chunk);
+    assert_int_equal(start + count, CHUNK_SLICES);
+    assert_int_equal(chunk->untouched, 0);
+    assert_false(growth_is_stalled());
+    chunk_return_slices(chunk, start, count, true);
+    assert_false(chunk_take_untouched(&found, &start, &count));
+}
+
+static void untouched_units_are_taken_once_growth_has_stalled(void **state) {
+    (void)state;
+    struct chunk *chunk = chunk_of_unit_info(first_of_huge());
+    struct chunk *found;
+    unsigned start;
+    unsigned count;
+    assert_false(chunk_take_untouched(&found, &start, &count));
+    growth_note_exchanged((size_t)1 << 30);
+    assert_true(chunk_take_untouched(&found, &start, &count));
+    assert_ptr_equal(found, chunk);
+    assert_int_equal(start, UNIT_SLICES);
+    assert_int_equal(count, CHUNK_SLICES - UNIT_SLICES);
+    growth_note_exchanged((size_t)1 << 30);
+    assert_false(growth_is_stalled());
+    chunk_return_slices(chunk, start, count, true);
+}
+
+/* A huge page of which a part goes is none any more that could be had again quickly. */
+static void a_chunk_of_which_a_part_went_is_not_known_as_huge(void **state) {
+    (void)state;
+    void *info = first_of_huge();
+    fake_settings.clock_step = MILLISECOND;
+    assert_false(huge_touch(platform_map(HUGE_WINDOW, HUGE_WINDOW), HUGE_WINDOW));
+    fake_settings.clock_step = 0;
+    struct chunk *chunk = chunk_of_unit_info(info);
+    assert_true(huge_soon(chunk->base, CHUNK_SIZE));
+    chunk_part_goes(chunk, chunk->base, 1);
+    assert_false(huge_soon(chunk->base, CHUNK_SIZE));
 }
 
 /* As soon as any of it is used all of it is backed. */
@@ -441,6 +596,13 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(units_fill_a_chunk_from_below),
     cmocka_unit_test(slices_given_back_clean_are_clean),
     cmocka_unit_test(a_refused_purge_keeps_it_dirty),
+    cmocka_unit_test(after_a_refused_purge_comes_another_chunk),
+    cmocka_unit_test(one_chunk_is_purged_before_the_next),
+    cmocka_unit_test(says_which_slices_may_be_backed),
+    cmocka_unit_test(the_last_chunk_goes_too),
+    cmocka_unit_test(what_is_purged_is_no_longer_untouched),
+    cmocka_unit_test(untouched_units_are_taken_once_growth_has_stalled),
+    cmocka_unit_test(a_chunk_of_which_a_part_went_is_not_known_as_huge),
     cmocka_unit_test(empty_chunks_go_and_come_back),
     cmocka_unit_test(what_went_back_is_counted_once),
     cmocka_unit_test(an_empty_clean_chunk_can_be_taken),
