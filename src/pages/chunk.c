@@ -485,7 +485,7 @@ struct chunk *chunk_take_empty(void) {
     struct chunk *chunk = NULL;
     for (struct list_node *node = by_unit[UNIT_BINS - 1].first; node; node = node->next) {
         struct chunk *candidate = LIST_ENTRY(node, struct chunk, by_unit);
-        if (!candidate->pinned && candidate->free_slices == CHUNK_SLICES) {
+        if (!candidate->pinned) { /* all its units are free, or it would be in another bin */
             chunk = candidate;
             retire(chunk);
             break;

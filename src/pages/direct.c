@@ -130,8 +130,8 @@ static struct mapping take_kept(size_t size, size_t align) {
             continue;
         }
         bool larger = kept[i].size >= size;
-        bool better = best == KEPT_MAX || (larger ? kept[best].size < size || kept[i].size < kept[best].size
-                                                  : kept[best].size < size && kept[i].size > kept[best].size);
+        bool better =
+            best == KEPT_MAX || (larger ? kept[best].size < size || kept[i].size < kept[best].size : kept[i].size > kept[best].size);
         best = better ? i : best;
     }
     if (best != KEPT_MAX) {
