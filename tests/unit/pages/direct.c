@@ -182,6 +182,60 @@ static void cuts_or_grows_the_nearest_kept_mapping(void **state) {
     assert_int_equal(fake_mapped_bytes(), (2 + 5 + 1 + 20) * MIB);
 }
 
+/* In whatever order they came. */
+static void the_nearest_is_the_smallest_that_holds_it_or_else_the_largest(void **state) {
+    (void)state;
+    static const struct {
+        size_t kept[3];
+        size_t wanted;
+        size_t taken;
+    } cases[] = {
+        {{2, 3, 9}, 2, 2}, {{3, 9, 2}, 2, 2},  {{9, 3, 2}, 2, 2},  {{9, 6, 2}, 5, 6},  {{2, 6, 9}, 5, 6},
+        {{6, 9, 2}, 5, 6}, {{2, 3, 9}, 20, 9}, {{9, 3, 2}, 20, 9}, {{3, 9, 2}, 20, 9}, {{2, 9, 3}, 5, 9},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        uintptr_t blocks[3];
+        for (size_t n = 0; n < 3; n++) {
+            blocks[n] = take(cases[i].kept[n] * MIB, PAGE);
+        }
+        for (size_t n = 0; n < 3; n++) {
+            assert_true(direct_give(blocks[n], SIZE_MAX));
+        }
+        uintptr_t block = take(cases[i].wanted * MIB, PAGE);
+        assert_int_equal(counter(&page_counters.dirty_bytes),
+                         (cases[i].kept[0] + cases[i].kept[1] + cases[i].kept[2] - cases[i].taken) * MIB);
+        assert_true(direct_give(block, 0));
+        while (direct_evict()) {
+        }
+    }
+}
+
+/* Grown in place, or not at all: elsewhere it would lie as the system likes. */
+static void a_kept_mapping_that_grows_keeps_its_alignment(void **state) {
+    (void)state;
+    uintptr_t a = take(2 * MIB, 2 * MIB);
+    assert_true(direct_give(a, SIZE_MAX));
+    fake_settings.remap_moves = true;
+    assert_int_equal(take(4 * MIB, 2 * MIB), a);
+    assert_int_equal(direct_size(a), 4 * MIB);
+    assert_int_equal(fake_mapped_bytes(), 4 * MIB);
+}
+
+/* More than twice what was asked for, which may have been a byte of the last page, is too much. */
+static void what_cannot_be_cut_serves_up_to_half_its_size(void **state) {
+    (void)state;
+    bool zeroed = false;
+    uintptr_t a = take(8 * MIB, PAGE);
+    assert_true(direct_give(a, SIZE_MAX));
+    fake_fail_nth(FAKE_UNMAP, 1);
+    assert_int_not_equal((uintptr_t)direct_take(4 * MIB, PAGE, &zeroed), a);
+    assert_int_equal(counter(&page_counters.dirty_bytes), 8 * MIB);
+    fake_fail_nth(FAKE_UNMAP, 1);
+    zeroed = false;
+    assert_int_equal((uintptr_t)direct_take(4 * MIB + PAGE, PAGE, &zeroed), a);
+    assert_int_equal(direct_size(a), 8 * MIB);
+}
+
 static void a_kept_mapping_that_cannot_be_cut_or_grown(void **state) {
     (void)state;
     uintptr_t a = take(8 * MIB, PAGE);
@@ -254,6 +308,7 @@ static void keeps_a_few_and_gives_the_oldest_back_first(void **state) {
     }
     assert_false(direct_evict());
     assert_int_equal(counter(&page_counters.purged_bytes), kept * 2 * MIB);
+    assert_int_equal(counter(&page_counters.purge_calls), kept);
     assert_int_equal(fake_mapped_bytes(), 0);
 }
 
@@ -288,7 +343,7 @@ static void a_table_that_cannot_grow_fills_up_and_says_so(void **state) {
         count++;
         assert_true(count < COUNT(block));
     }
-    assert_true(count > 64);
+    assert_int_equal(count, 127); /* of 128 */
     assert_int_equal(fake_mapped_bytes(), mapped_before);
     assert_int_equal(direct_size(block[0] + 123 * PAGE + 1), 0); /* ends */
     for (size_t i = 0; i < count; i++) {
@@ -330,6 +385,16 @@ static void a_block_in_motion_keeps_its_slot(void **state) {
     assert_int_equal(direct_size(1), 0); /* ends */
 }
 
+static void resizing_fills_no_table(void **state) {
+    (void)state;
+    uintptr_t block = take(PAGE, PAGE);
+    for (unsigned i = 0; i < 1000; i++) {
+        block = (uintptr_t)direct_resize(block, (1 + i % 2) * PAGE);
+    }
+    (void)take(PAGE, PAGE);
+    assert_int_equal(fake_mapping_count(), 2); /* the blocks; the first table is no mapping */
+}
+
 static void works_with_pages_of_64_kib(void **state) {
     (void)state;
     fake_settings.page_size = 65536;
@@ -363,6 +428,10 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(resizing_keeps_contents),
     cmocka_unit_test(keeps_mappings_within_the_budget),
     cmocka_unit_test(cuts_or_grows_the_nearest_kept_mapping),
+    cmocka_unit_test(the_nearest_is_the_smallest_that_holds_it_or_else_the_largest),
+    cmocka_unit_test(a_kept_mapping_that_grows_keeps_its_alignment),
+    cmocka_unit_test(what_cannot_be_cut_serves_up_to_half_its_size),
+    cmocka_unit_test(resizing_fills_no_table),
     cmocka_unit_test(a_kept_mapping_that_cannot_be_cut_or_grown),
     cmocka_unit_test(a_kept_mapping_that_cannot_be_cut_nor_kept_again),
     cmocka_unit_test(keeps_a_few_and_gives_the_oldest_back_first),
