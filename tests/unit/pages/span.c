@@ -212,6 +212,24 @@ static void the_newest_comes_next_if_it_is_little_longer(void **state) {
     span_check();
 }
 
+/* Who is taken from among the cached leaves the others in the order in which they came. */
+static void the_others_keep_their_order(void **state) {
+    (void)state;
+    char *block[4];
+    for (size_t i = 0; i < COUNT(block); i++) {
+        block[i] = take((10 + 10 * i) * PAGE);
+    }
+    for (size_t i = 0; i < COUNT(block); i++) {
+        give(block[i]);
+    }
+    assert_ptr_equal(take(10 * PAGE), block[0]);
+    assert_ptr_equal(take(39 * PAGE), block[3]); /* the newest, little longer */
+    assert_ptr_equal(take(29 * PAGE), block[2]);
+    assert_ptr_equal(take(19 * PAGE), block[1]);
+    assert_int_equal(counter(&page_counters.large_dirty_bytes), 0);
+    assert_int_equal(counter(&page_counters.large_bytes), 100 * PAGE);
+}
+
 static void the_newest_does_not_come_if_it_is_much_longer(void **state) {
     (void)state;
     char *block = take(19 * PAGE);
@@ -406,7 +424,9 @@ static void mappings_are_few_and_shrink_to_what_is_needed(void **state) {
     while (span_take(20 * PAGE, PAGE, &zeroed)) {
     }
     fake_fail_nth(FAKE_MAP, 1); /* no room for a large step */
+    size_t mapped = counter(&page_counters.span_bytes);
     assert_non_null(span_take(20 * PAGE, PAGE, &zeroed));
+    assert_int_equal(counter(&page_counters.span_bytes) - mapped, 20 * PAGE);
     span_check();
 }
 
@@ -430,6 +450,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(says_what_contains_an_address),
     cmocka_unit_test(the_newest_of_the_same_size_comes_first),
     cmocka_unit_test(the_newest_comes_next_if_it_is_little_longer),
+    cmocka_unit_test(the_others_keep_their_order),
     cmocka_unit_test(the_newest_does_not_come_if_it_is_much_longer),
     cmocka_unit_test(backed_pages_come_before_others),
     cmocka_unit_test(little_of_what_is_dirty_stays_with_the_block),
