@@ -35,7 +35,7 @@ static bool moves_only(const void *block) {
 ALWAYS_INLINE size_t size_to_grow_to(size_t size, size_t usable) {
     size_t ahead = usable + usable / 4;
     ahead = ahead < SMALL_MAX - CANARY_BYTES ? ahead : SMALL_MAX - CANARY_BYTES;
-    return size > usable && size < ahead && usable >= GROW_AHEAD_MIN && usable <= SMALL_MAX ? ahead : size;
+    return size > usable && size < ahead && usable >= GROW_AHEAD_MIN ? ahead : size;
 }
 
 /* Where memory for the quarter more is not to be had, that for the size itself may be. */

@@ -341,8 +341,9 @@ bool heap_freed_lately(struct heap *heap, unsigned class_index, uintptr_t addres
     }
     void **top = first + held_in(heap, class_index);
     void **then = heap_slot(heap, heap->memo[memo_index(page_map_turned(address))]);
-    return (then >= first && then < top && *then == (void *)address) || (top - first >= 1 && top[-1] == (void *)address) ||
-           (top - first >= 2 && top[-2] == (void *)address);
+    /* Below the lowest is NULL, which no block is. */
+    return (then >= first && then < top && *then == (void *)address) || top[-1] == (void *)address ||
+           (top > first && top[-2] == (void *)address);
 }
 
 bool heap_flush_all(void) {

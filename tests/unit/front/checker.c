@@ -115,6 +115,42 @@ static void realloc_keeps_to_the_size_asked_for(void **state) {
     assert_string_equal(fake_output(), "");
 }
 
+/* Where the front might otherwise let a block grow in place, or as a mapping of its own. */
+static void large_blocks_that_grow_keep_their_zone(void **state) {
+    (void)state;
+    check_all();
+    char *block = collam_malloc(100000);
+    memset(block, 7, 100000);
+    static const size_t sizes[] = {300000, 3 << 20, 4 << 20, 200000};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        block = collam_realloc(block, sizes[i]);
+        assert_true(unit_all(block, 100000, 7));
+        assert_true(usable(block, sizes[i]));
+        assert_false(usable(block + sizes[i], 1));
+        assert_int_equal(collam_usable_size(block), sizes[i]);
+    }
+    collam_free(block);
+    assert_string_equal(fake_output(), "");
+}
+
+/* Or a search for leaked blocks would find all of them in the magazines that they came from. */
+static void magazines_forget_what_was_taken(void **state) {
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        collam_free(collam_malloc(100));
+    }
+    check_all();
+    char *blocks[20];
+    for (size_t i = 0; i < COUNT(blocks); i++) {
+        blocks[i] = collam_malloc(100);
+        unsigned class_index = page_map_class((uintptr_t)blocks[i]);
+        void **first = load_relaxed(&thread_heap->first[class_index]);
+        for (unsigned n = 0; n < load_relaxed(&thread_heap->capacity[class_index]); n++) {
+            assert_ptr_not_equal(first[n], blocks[i]);
+        }
+    }
+}
+
 static void what_is_given_back_is_the_checkers_no_longer(void **state) {
     (void)state;
     check_all();
@@ -129,6 +165,8 @@ static const struct CMUnitTest tests[] = {
 #ifndef REAL_ASAN
     cmocka_unit_test(a_block_may_be_used_and_what_follows_may_not),
     cmocka_unit_test(realloc_keeps_to_the_size_asked_for),
+    cmocka_unit_test(large_blocks_that_grow_keep_their_zone),
+    cmocka_unit_test(magazines_forget_what_was_taken),
     cmocka_unit_test(what_is_given_back_is_the_checkers_no_longer),
 #endif
 };

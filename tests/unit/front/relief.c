@@ -354,6 +354,11 @@ static void grow_a_little(void *context) {
     *block = collam_realloc(*block, 115);
 }
 
+static void ask_for_all(void *context) {
+    while (collam_malloc(*(size_t *)context)) {
+    }
+}
+
 /* The quarter more that realloc asks for is not what the program wants. */
 static void abort_is_not_about_what_realloc_asks_for_beyond_the_size(void **state) {
     (void)state;
@@ -371,6 +376,7 @@ static void abort_is_not_about_what_realloc_asks_for_beyond_the_size(void **stat
     assert_null(unit_death(grow_a_little, &block));
     grow_a_little(&block);
     assert_non_null(block);
+    assert_non_null(unit_death(ask_for_all, &size)); /* what it asks for afterwards is */
     collam_free(last);
     give_all();
 }

@@ -80,6 +80,15 @@ static void a_block_stays_while_half_of_it_is_used(void **state) {
     }
 }
 
+static void the_smallest_block_stays_for_every_size_it_fits(void **state) {
+    (void)state;
+    char *block = fast_malloc(1);
+    for (size_t size = 1; size <= BLOCK_ALIGN; size++) {
+        assert_ptr_equal(front_resize(block, size, "test"), block);
+    }
+    fast_free(block, "test");
+}
+
 static void null_and_zero(void **state) {
     (void)state;
     char *block = front_resize(NULL, 100, "test");
@@ -227,6 +236,7 @@ static void wrong_addresses(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(contents_survive_every_step),
     cmocka_unit_test(a_block_stays_while_half_of_it_is_used),
+    cmocka_unit_test(the_smallest_block_stays_for_every_size_it_fits),
     cmocka_unit_test(null_and_zero),
     cmocka_unit_test(growing_step_by_step_moves_no_contents_of_mappings),
     cmocka_unit_test(growing_step_by_step_from_little_is_copied_for_a_while_only),

@@ -5,6 +5,7 @@
 #include "config/options.h"
 #include "front/aligned.h"
 #include "front/fast.h"
+#include "front/resize.h"
 #include "heap/bin.h"
 #include "pages/counters.h"
 #include "pages/span.h"
@@ -64,6 +65,17 @@ static void impossible_sizes(void **state) {
     assert_null(front_calloc(SIZE_MAX / 2, 3));
     assert_int_equal(errno, ENOMEM);
     assert_int_equal(fake_mapped_bytes() / CHUNK_SIZE < 10, 1);
+}
+
+/* What is cached could not help. */
+static void for_impossible_sizes_nothing_is_given_back(void **state) {
+    (void)state;
+    slow_free(slow_malloc(100), "test");
+    size_t cached = heap_blocks_cached(size_class_of(100));
+    assert_true(cached > 0);
+    assert_null(slow_malloc((size_t)PTRDIFF_MAX + 1));
+    assert_null(front_calloc(1, SIZE_MAX));
+    assert_int_equal(heap_blocks_cached(size_class_of(100)), cached);
 }
 
 static void calloc_clears_what_was_used(void **state) {
@@ -293,6 +305,43 @@ static void watched_calls_are_counted(void **state) {
     assert_int_equal(frees, 10);
 }
 
+static void *first_large_while_watched(void *unused) {
+    slow_free(slow_malloc(100000), "test");
+    heap_end_of_thread();
+    return unused;
+}
+
+/* Be it the first call of its thread, which has no heap until then. */
+static void a_large_first_block_is_counted(void **state) {
+    (void)state;
+    heap_watch(); /* by a thread that has none itself */
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, first_large_while_watched, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    size_t allocations;
+    size_t frees;
+    heap_calls_counted(&allocations, &frees);
+    assert_int_equal(allocations, 1);
+    assert_int_equal(frees, 1);
+}
+
+static void perturbing_fills_what_a_large_block_grew_by(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_perturb, 0xa5));
+    (void)heap_of_thread();
+    heap_watch();
+    unsigned char *block = fast_malloc(40000);
+    memset(block, 1, 40000);
+    void *wall = fast_malloc(40000);
+    size_t usable = front_usable_size(block, "test");
+    unsigned char *grown = front_resize(block, 300000, "test");
+    assert_ptr_not_equal(grown, block);
+    assert_true(unit_all(grown, 40000, 1));
+    assert_true(unit_all(grown + usable, 300000 - usable, 0x5a));
+    fast_free(grown, "test");
+    fast_free(wall, "test");
+}
+
 static void perturbing_fills_new_and_freed_blocks(void **state) {
     (void)state;
     assert_true(option_set(OPTION_perturb, 0xa5));
@@ -321,6 +370,7 @@ static void perturbing_fills_new_and_freed_blocks(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_size_has_its_usable_bytes),
     cmocka_unit_test(impossible_sizes),
+    cmocka_unit_test(for_impossible_sizes_nothing_is_given_back),
     cmocka_unit_test(calloc_clears_what_was_used),
     cmocka_unit_test(calloc_clears_every_mix_of_used_and_unused),
     cmocka_unit_test(calloc_does_not_touch_fresh_pages),
@@ -331,6 +381,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(wrong_addresses_are_reported_under_the_name_of_the_call),
     cmocka_unit_test(threads_without_a_heap_work_on),
     cmocka_unit_test(watched_calls_are_counted),
+    cmocka_unit_test(a_large_first_block_is_counted),
+    cmocka_unit_test(perturbing_fills_what_a_large_block_grew_by),
     cmocka_unit_test(perturbing_fills_new_and_freed_blocks),
 };
 UNIT_MAIN(tests)

@@ -7,6 +7,8 @@
 #include "front/sampled.h"
 #include "front/slow.h"
 #include "heap/guarded.h"
+#include "heap/large.h"
+#include "heap/quarantine.h"
 #include "heap/thread_heap.h"
 #include "slab/size_class.h"
 #include "unit.h"
@@ -292,6 +294,99 @@ static void large_blocks_wait_and_a_second_free_is_seen(void **state) {
     assert_string_equal(fake_output(), "");
 }
 
+/* A block that shrinks leaves pages behind that nobody has cleared. */
+static void calloc_clears_what_is_too_long_for_a_slab_with_its_canary(void **state) {
+    (void)state;
+    char *shrunk = collam_malloc(SMALL_MAX + 3 * 4096);
+    memset(shrunk, 1, SMALL_MAX + 3 * 4096);
+    char *place = collam_malloc(8 * SMALL_MAX);
+    memset(place, 1, 8 * SMALL_MAX);
+    assert_ptr_equal(collam_realloc(place, 2 * SMALL_MAX - 8192), place);
+    for (size_t size = SMALL_MAX - 7; size <= SMALL_MAX; size++) {
+        char *block = collam_calloc(1, size);
+        assert_true(unit_all(block, size, 0));
+        memset(block, 1, size);
+    }
+    collam_free(shrunk);
+    collam_free(place);
+}
+
+static void perturbing_fills_blocks_of_every_size(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_perturb, 0xa5));
+    (void)heap_of_thread();
+    heap_watch();
+    static const size_t asked[] = {1, 100, 32760, 40000, 300000};
+    for (size_t i = 0; i < COUNT(asked); i++) {
+        char *block = collam_malloc(asked[i]);
+        assert_true(unit_all(block, asked[i], 0x5a));
+        char *aligned = collam_aligned_alloc(4096, asked[i]);
+        assert_true(unit_all(aligned, asked[i], 0x5a));
+        collam_free(aligned);
+        collam_free(block);
+    }
+}
+
+static void a_block_of_the_least_size_stays_for_every_size_it_fits(void **state) {
+    (void)state;
+    char *block = collam_malloc(1);
+    for (size_t size = 1; size <= collam_usable_size(block); size++) {
+        assert_ptr_equal(collam_realloc(block, size), block);
+    }
+    collam_free(block);
+}
+
+/* Every one of them, from the least on; what waits is left alone. */
+static void blocks_with_a_fence_wait(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_dirty_min, (size_t)1 << 30));
+    assert_false(large_end_quarantine());
+    for (unsigned i = 0; i < QUARANTINE_SLOTS + 3; i++) {
+        char *block = collam_malloc(QUARANTINE_MIN);
+        size_t calls = fake_calls(FAKE_PURGE);
+        collam_free(block);
+        assert_int_equal(quarantine_size((uintptr_t)block), QUARANTINE_MIN + 4096);
+        assert_int_equal(fake_calls(FAKE_PURGE) - calls, 1);
+    }
+    assert_true(large_end_quarantine());
+    assert_false(large_end_quarantine());
+}
+
+/* Of others and of blocks that cannot wait the contents are forgotten: a few pages are cleared, more go back. */
+static void large_blocks_are_forgotten_where_they_do_not_wait(void **state) {
+    (void)state;
+    const size_t size = QUARANTINE_MIN - 4096;
+    assert_true(option_set(OPTION_dirty_min, (size_t)1 << 30));
+    if (size > SMALL_MAX) {
+        char *block = collam_malloc(size);
+        memset(block, 1, size);
+        size_t calls = fake_calls(FAKE_PURGE);
+        collam_free(block);
+        assert_true(unit_all(block, size, 0));
+        assert_int_equal(fake_calls(FAKE_PURGE), calls);
+    }
+    char *block = collam_malloc(QUARANTINE_BYTES + 1);
+    memset(block, 1, 4096);
+    size_t calls = fake_calls(FAKE_PURGE);
+    collam_free(block);
+    assert_int_equal(quarantine_size((uintptr_t)block), 0);
+    assert_true(fake_calls(FAKE_PURGE) > calls);
+}
+
+static void what_is_no_large_block_is_reported(void **state) {
+    (void)state;
+    warn();
+    char *block = collam_malloc(300000);
+    collam_free(block + 4096);
+    assert_non_null(strstr(fake_output(), "pointer into the middle of a "));
+    fake_output_clear();
+    collam_free(block);
+    (void)large_end_quarantine();
+    assert_string_equal(fake_output(), "");
+    collam_free(block);
+    assert_non_null(strstr(fake_output(), "double free of a large block"));
+}
+
 /* As start does it. */
 static void one_block_in_so_many_is_guarded(void **state) {
     (void)state;
@@ -330,6 +425,12 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_child_chooses_otherwise_than_its_parent),
     cmocka_unit_test(realloc_keeps_contents),
     cmocka_unit_test(large_blocks_wait_and_a_second_free_is_seen),
+    cmocka_unit_test(calloc_clears_what_is_too_long_for_a_slab_with_its_canary),
+    cmocka_unit_test(perturbing_fills_blocks_of_every_size),
+    cmocka_unit_test(a_block_of_the_least_size_stays_for_every_size_it_fits),
+    cmocka_unit_test(blocks_with_a_fence_wait),
+    cmocka_unit_test(large_blocks_are_forgotten_where_they_do_not_wait),
+    cmocka_unit_test(what_is_no_large_block_is_reported),
     cmocka_unit_test(one_block_in_so_many_is_guarded),
     cmocka_unit_test(a_block_that_grows_stays_in_slabs_while_it_can),
 };

@@ -3,6 +3,7 @@
  */
 #include "heap/delay.h"
 #include "collam/collam.h"
+#include "heap/misuse.h"
 #include "heap/thread_heap.h"
 #include "unit.h"
 
@@ -61,6 +62,43 @@ static void what_waits_counts_as_free(void **state) {
     assert_string_equal(fake_output(), "");
 }
 
+/* Nothing else does. */
+static void what_waits_is_told_when_it_is_put_back(void **state) {
+    (void)state;
+    char *block = collam_malloc(100);
+    (void)heap_flush_all();
+    assert_false(heap_flush_all());
+    collam_free(block);
+    assert_int_equal(heap_blocks_cached(size_class_for(100, 16)), 1);
+    assert_true(heap_flush_all());
+    assert_false(heap_flush_all());
+}
+
+static uintptr_t told[2];
+static unsigned told_count;
+
+static void keep(const struct misuse *misuse) {
+    assert_true(told_count < COUNT(told));
+    told[told_count++] = misuse->address;
+}
+
+/* Blocks that two threads freed at once, say: nobody saw it before. Each is told of. */
+static void bad_blocks_that_wait_are_found_when_they_are_put_back(void **state) {
+    (void)state;
+    unsigned class_index = size_class_for(100, 16);
+    void *block[2] = {collam_malloc(100), collam_malloc(100)};
+    misuse_set_handler(keep);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_null(delay_exchange(thread_heap, class_index, block[i / 2]));
+    }
+    assert_true(heap_flush_all());
+    assert_int_equal(told_count, 2);
+    assert_true(told[0] != told[1]);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(told[i] == (uintptr_t)block[0] || told[i] == (uintptr_t)block[1]);
+    }
+}
+
 static void *come_and_go(void *unused) {
     (void)unused;
     for (size_t i = 0; i < COUNT(sizes); i++) {
@@ -100,9 +138,8 @@ static void without_memory_for_a_ring_blocks_do_not_wait(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(a_block_comes_back_after_others_of_its_class),
-    cmocka_unit_test(what_waits_counts_as_free),
-    cmocka_unit_test(a_thread_that_ends_leaves_nothing_waiting),
-    cmocka_unit_test(without_memory_for_a_ring_blocks_do_not_wait),
+    cmocka_unit_test(a_block_comes_back_after_others_of_its_class), cmocka_unit_test(what_waits_counts_as_free),
+    cmocka_unit_test(what_waits_is_told_when_it_is_put_back),       cmocka_unit_test(bad_blocks_that_wait_are_found_when_they_are_put_back),
+    cmocka_unit_test(a_thread_that_ends_leaves_nothing_waiting),    cmocka_unit_test(without_memory_for_a_ring_blocks_do_not_wait),
 };
 UNIT_MAIN(tests)

@@ -93,6 +93,18 @@ static void a_fence_moves_with_the_end_of_its_block(void **state) {
     assert_string_equal(fake_output(), "");
 }
 
+/* It is opened for the attempt. */
+static void a_block_that_cannot_grow_keeps_its_fence(void **state) {
+    (void)state;
+    char *block = collam_malloc(100000);
+    char *wall = collam_malloc(100000);
+    assert_ptr_equal(wall, block + collam_usable_size(block) + PAGE);
+    assert_null(large_resize((uintptr_t)block, 300000));
+    assert_ends_at_a_fence(block, 100000);
+    collam_free(block);
+    collam_free(wall);
+}
+
 static void smaller_blocks_have_none(void **state) {
     (void)state;
     if (FENCED_MIN - PAGE <= SMALL_MAX) {
@@ -193,6 +205,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_large_block_ends_at_a_fence),
     cmocka_unit_test(a_fence_is_close_also_where_a_larger_block_was),
     cmocka_unit_test(a_fence_moves_with_the_end_of_its_block),
+    cmocka_unit_test(a_block_that_cannot_grow_keeps_its_fence),
     cmocka_unit_test(smaller_blocks_have_none),
     cmocka_unit_test(there_are_not_too_many),
     cmocka_unit_test(what_is_unmapped_takes_its_fences_along),

@@ -1,6 +1,7 @@
 /*
  * Purpose: tests of heap/thread_heap.c: what heaps without a thread keep.
  */
+#include "base/bits.h"
 #include "heap/magazine.h"
 #include "heap_calls.h"
 #include "left_heap.h"
@@ -163,11 +164,80 @@ static void the_first_heap_keeps_its_pages(void **state) {
     assert_ptr_equal(in_thread(live_with_others_and_end, NULL), first);
 }
 
+static pthread_barrier_t in_turn;
+
+static void *fill_the_arena_and_end(void *unused) {
+    struct heap *heap = heap_of_thread();
+    unsigned c = 1;
+    while (c < CLASS_COUNT && magazine_set_capacity(heap, c, MAGAZINE_BLOCKS_MAX)) {
+        c++;
+    }
+    assert_ptr_equal(heap->arena_next, heap->arena_end);
+    pthread_barrier_wait(&in_turn); /* the next heap is made */
+    pthread_barrier_wait(&in_turn);
+    (void)unused;
+    return end_and_tell_heap();
+}
+
+/* Its last page is not its own alone. */
+static void a_full_heap_leaves_the_next_its_pages(void **state) {
+    (void)state;
+    pthread_t ends;
+    pthread_t lives_on;
+    void *result;
+    (void)heap_of_thread(); /* the first heap, which keeps its pages whatever happens */
+    pthread_barrier_init(&in_turn, NULL, 2);
+    pthread_barrier_init(&all_live, NULL, 2);
+    pthread_barrier_init(&others_ended, NULL, 2);
+    assert_int_equal(pthread_create(&ends, NULL, fill_the_arena_and_end, NULL), 0);
+    pthread_barrier_wait(&in_turn);
+    assert_int_equal(pthread_create(&lives_on, NULL, outlive_others, NULL), 0);
+    pthread_barrier_wait(&all_live);
+    pthread_barrier_wait(&in_turn);
+    assert_int_equal(pthread_join(ends, &result), 0);
+    const struct heap *full = result;
+    struct heap *next = (struct heap *)(void *)align_up((uintptr_t)full->arena_end, 64);
+    assert_int_not_equal((uintptr_t)next % 4096, 0);
+    assert_int_equal(load_relaxed(&next->top[0]), TOP_OF_NOTHING);
+    assert_true(heap_purge_idle());
+    assert_int_equal(load_relaxed(&next->top[0]), TOP_OF_NOTHING);
+    pthread_barrier_wait(&others_ended);
+    assert_int_equal(pthread_join(lives_on, &result), 0);
+}
+
+static void *use_much_and_outlive_others(void *unused) {
+    use_much();
+    return outlive_others(unused);
+}
+
+/* The one that went last had nothing to give. */
+static void whether_any_page_went_is_told(void **state) {
+    (void)state;
+    pthread_t first;
+    pthread_t second;
+    void *result;
+    pthread_barrier_init(&in_turn, NULL, 2);
+    pthread_barrier_init(&all_live, NULL, 2);
+    pthread_barrier_init(&others_ended, NULL, 2);
+    assert_int_equal(pthread_create(&first, NULL, fill_the_arena_and_end, NULL), 0); /* its heap is the first, which keeps its pages */
+    pthread_barrier_wait(&in_turn);
+    assert_int_equal(pthread_create(&second, NULL, use_much_and_outlive_others, NULL), 0);
+    pthread_barrier_wait(&all_live);
+    pthread_barrier_wait(&in_turn);
+    assert_int_equal(pthread_join(first, &result), 0);
+    pthread_barrier_wait(&others_ended);
+    assert_int_equal(pthread_join(second, &result), 0);
+    assert_true(heap_purge_idle());
+    assert_false(heap_purge_idle());
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(heaps_without_a_thread_keep_their_pages_only_if_they_are_few),
     cmocka_unit_test(as_many_heaps_keep_their_pages_as_have_a_thread),
     cmocka_unit_test(heaps_of_threads_lost_in_a_fork_do_not_count),
     cmocka_unit_test(pages_of_64_kib_stay),
     cmocka_unit_test(the_first_heap_keeps_its_pages),
+    cmocka_unit_test(a_full_heap_leaves_the_next_its_pages),
+    cmocka_unit_test(whether_any_page_went_is_told),
 };
 UNIT_MAIN(tests)

@@ -7,6 +7,7 @@
 #include "pages/counters.h"
 #include "pages/limit.h"
 #include "pages/purge.h"
+#include "pages/sparse.h"
 #include "unit.h"
 
 static size_t counter(const _Atomic(size_t) *word) {
@@ -103,6 +104,81 @@ static void a_span_grows_and_shrinks_in_place(void **state) {
     assert_true(large_give(wall));
 }
 
+/* Whatever room is behind it. */
+static void a_span_grows_no_larger_than_spans_may_be(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_large_max, 100000));
+    uintptr_t a = take(50000, 16);
+    assert_int_equal((uintptr_t)large_resize(a, 100000), a);
+    assert_int_equal(large_size(a), 102400);
+    assert_null(large_resize(a, 102401));
+    assert_int_equal(large_size(a), 102400);
+    assert_true(large_give(a));
+}
+
+/* A limit that is reached is about growth. */
+static void a_block_shrinks_while_a_limit_is_reached(void **state) {
+    (void)state;
+    uintptr_t a = take((size_t)1 << 20, 16);
+    assert_true(option_set(OPTION_soft_limit, (size_t)1 << 20));
+    limit_options_changed();
+    assert_false(limit_allows(1));
+    assert_int_equal((uintptr_t)large_resize(a, (size_t)1 << 19), a);
+    assert_int_equal(large_size(a), (size_t)1 << 19);
+}
+
+static void what_is_no_block_is_not_resized(void **state) {
+    (void)state;
+    uintptr_t dirty = take(400000, 16);
+    assert_true(large_give(dirty));
+    size_t before = page_dirty_bytes();
+    assert_true(before > 0);
+    assert_null(large_resize(dirty, 50000));
+    assert_null(large_resize(dirty + 4096, 50000));
+    assert_int_equal(page_dirty_bytes(), before); /* nothing went back for it */
+}
+
+/* Of a program that hardly touches its blocks they get few sizes (pages/sparse.h), if they may begin on any page. */
+static void few_sizes_are_for_blocks_that_begin_on_any_page(void **state) {
+    (void)state;
+    store_relaxed(&sparse.ever, true);
+    store_relaxed(&sparse.usually, true);
+    assert_int_equal(large_size(take(SMALL_MAX + 1, 16)), (size_t)64 << 10);
+    assert_int_equal(large_size(take(SMALL_MAX + 1, 4096)), (size_t)64 << 10);
+    assert_int_equal(large_size(take(SMALL_MAX + 1, 8192)), SMALL_MAX + 4096);
+}
+
+/* And what calloc gives them goes back instead of being cleared, from whole pages and if it is worth a system call. */
+static void what_is_hardly_touched_goes_back_instead_of_being_cleared(void **state) {
+    (void)state;
+    char *block = (char *)take(400000, 16);
+    size_t calls = fake_calls(FAKE_PURGE);
+    size_t given = sparse.given;
+    assert_false(large_forget(block, 200000));
+    assert_int_equal(sparse.given, given); /* what was cleared tells nothing */
+    store_relaxed(&sparse.ever, true);
+    store_relaxed(&sparse.usually, true);
+    assert_false(large_forget(block, 16 << 10));
+    assert_false(large_forget(block + 16, 200000));
+    assert_int_equal(fake_calls(FAKE_PURGE), calls);
+    assert_true(unit_all(block, 400000, 0x5a));
+    assert_true(large_forget(block + 4096, (48 << 10) - 1));
+    assert_true(unit_all(block, 4096, 0x5a));
+    assert_true(unit_all(block + 4096, 48 << 10, 0));
+    assert_true(unit_all(block + 4096 + (48 << 10), 300000, 0x5a));
+}
+
+static void a_mapping_that_was_given_is_taken_again(void **state) {
+    (void)state;
+    assert_true(option_set(OPTION_large_max, 100000));
+    uintptr_t block = take(200000, 16);
+    assert_true(large_give(block));
+    size_t calls = fake_calls(FAKE_MAP);
+    bool zeroed = false; /* who wants zeros gets fresh memory */
+    assert_int_equal((uintptr_t)large_take(200000, 16, &zeroed), block);
+    assert_int_equal(fake_calls(FAKE_MAP), calls);
+}
+
 static void what_grew_large_is_a_mapping(void **state) {
     (void)state;
     bool zeroed = false;
@@ -186,6 +262,12 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_shrinking_leaves_goes_back),
     cmocka_unit_test(sizes_are_whole_pages_of_64_kib),
     cmocka_unit_test(a_span_grows_and_shrinks_in_place),
+    cmocka_unit_test(a_span_grows_no_larger_than_spans_may_be),
+    cmocka_unit_test(a_block_shrinks_while_a_limit_is_reached),
+    cmocka_unit_test(what_is_no_block_is_not_resized),
+    cmocka_unit_test(few_sizes_are_for_blocks_that_begin_on_any_page),
+    cmocka_unit_test(what_is_hardly_touched_goes_back_instead_of_being_cleared),
+    cmocka_unit_test(a_mapping_that_was_given_is_taken_again),
     cmocka_unit_test(what_grew_large_is_a_mapping),
     cmocka_unit_test(a_mapping_moves_its_pages),
     cmocka_unit_test(a_refused_resize_purges_and_tries_again),

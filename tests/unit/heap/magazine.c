@@ -3,6 +3,8 @@
  * arena.
  */
 #include "heap/magazine.h"
+#include "base/bits.h"
+#include "base/check.h"
 #include "unit.h"
 
 static struct heap *heap(void) {
@@ -100,9 +102,84 @@ static void the_arena_is_bounded_and_used_again(void **state) {
     magazines_check(heap());
 }
 
+/* Its blocks and the sentinel, in the next power of two, eight at least. */
+static void a_magazine_takes_no_more_slots_than_it_needs(void **state) {
+    (void)state;
+    unsigned capacity = 1;
+    for (unsigned slots = 8; slots <= MAGAZINE_BLOCKS_MAX + 2; slots *= 2) {
+        for (; capacity < slots && capacity <= MAGAZINE_BLOCKS_MAX; capacity++) {
+            const char *before = heap()->arena_next;
+            assert_true(magazine_set_capacity(heap(), 1, capacity));
+            const char *after = heap()->arena_next;
+            assert_int_equal(after - before, slots * sizeof(void *));
+            assert_true(magazine_set_capacity(heap(), 1, 0));
+            heap()->unused[highest_bit(slots)] = NULL; /* so that the next one is cut, too */
+            if (heap()->arena_end - after < (ptrdiff_t)sizeof(void *[256])) {
+                heap()->arena_next = (char *)heap() + align_up(sizeof(struct heap), 64);
+            }
+        }
+    }
+}
+
+/* They would keep blocks reachable that are lost. */
+static void nothing_remains_of_the_magazine_before(void **state) {
+    (void)state;
+    enum { CAPACITY = 14, LATER = 13 };
+    assert_true(magazine_set_capacity(heap(), 7, CAPACITY));
+    void **slots = first_of(heap(), 7);
+    fill(7, CAPACITY);
+    empty(7);
+    assert_true(magazine_set_capacity(heap(), 7, 0));
+    assert_true(magazine_set_capacity(heap(), 9, LATER));
+    assert_ptr_equal(first_of(heap(), 9), slots);
+    for (unsigned i = 0; i < LATER; i++) {
+        assert_null(slots[i]);
+    }
+}
+
+static void which_classes_have_a_magazine_is_known(void **state) {
+    (void)state;
+    static const unsigned classes[] = {1, 31, 32, CLASS_COUNT - 1};
+    uint64_t known = 0;
+    for (size_t i = 0; i < COUNT(classes); i++) {
+        assert_true(magazine_set_capacity(heap(), classes[i], 2));
+        known |= (uint64_t)1 << classes[i];
+        assert_int_equal(heap()->with_magazine, known);
+    }
+    for (size_t i = 0; i < COUNT(classes); i++) {
+        assert_true(magazine_set_capacity(heap(), classes[i], 0));
+        known &= ~((uint64_t)1 << classes[i]);
+        assert_int_equal(heap()->with_magazine, known);
+    }
+}
+
+static void a_watched_heap_can_give_a_magazine_up(void **state) {
+    (void)state;
+    (void)heap();
+    heap_watch();
+    assert_true(magazine_set_capacity(heap(), 7, 2));
+    assert_int_not_equal(load_relaxed(&heap()->spare[7]), TOP_OF_NOTHING);
+    assert_true(magazine_set_capacity(heap(), 7, 0));
+    assert_int_equal(load_relaxed(&heap()->spare[7]), TOP_OF_NOTHING);
+    assert_int_equal(load_relaxed(&heap()->top[7]), TOP_OF_NOTHING);
+}
+
+static void check_with_a_wrong_sum(void *unused) {
+    (void)unused;
+    heap()->capacity_bytes++;
+    magazines_check(heap());
+}
+
+static void debug_builds_check_the_sum(void **state) {
+    (void)state;
+    assert_true(magazine_set_capacity(heap(), 7, 2));
+    assert_int_equal(unit_death(check_with_a_wrong_sum, NULL) != NULL, debug_checks);
+}
+
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(a_class_without_a_magazine_is_empty_and_full),
-    cmocka_unit_test(every_capacity_keeps_blocks_ends_and_memo),
-    cmocka_unit_test(the_arena_is_bounded_and_used_again),
+    cmocka_unit_test(a_class_without_a_magazine_is_empty_and_full), cmocka_unit_test(every_capacity_keeps_blocks_ends_and_memo),
+    cmocka_unit_test(the_arena_is_bounded_and_used_again),          cmocka_unit_test(a_magazine_takes_no_more_slots_than_it_needs),
+    cmocka_unit_test(nothing_remains_of_the_magazine_before),       cmocka_unit_test(which_classes_have_a_magazine_is_known),
+    cmocka_unit_test(a_watched_heap_can_give_a_magazine_up),        cmocka_unit_test(debug_builds_check_the_sum),
 };
 UNIT_MAIN(tests)

@@ -180,6 +180,79 @@ static void remembers_what_was_freed_last(void **state) {
     assert_false(heap_freed_lately(thread_heap, 6, (uintptr_t)a));
 }
 
+/* Whatever it holds: blocks that were put there, and those that a refill brought. */
+static void remembers_every_block_of_a_magazine(void **state) {
+    (void)state;
+    enum { CLASS = 6, BLOCKS = 100 };
+    static void *block[BLOCKS];
+    void **first;
+    unsigned held;
+    do { /* until a refill brings many */
+        (void)take(CLASS);
+        first = first_of(thread_heap, CLASS);
+        held = held_in(thread_heap, CLASS);
+    } while (held < 20);
+    for (unsigned i = 0; i < held; i++) {
+        assert_true(heap_freed_lately(thread_heap, CLASS, (uintptr_t)first[i]));
+    }
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        block[i] = take(CLASS);
+    }
+    assert_true(heap_flush_all());
+    for (unsigned i = 0; i < 20; i++) {
+        put(CLASS, block[i]);
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        assert_true(heap_freed_lately(thread_heap, CLASS, (uintptr_t)block[i]));
+    }
+    assert_false(heap_freed_lately(thread_heap, CLASS, (uintptr_t)block[20]));
+}
+
+/* Another block with the same hash may have been put somewhere since. */
+static void the_two_newest_are_remembered_without_the_memo(void **state) {
+    (void)state;
+    enum { CLASS = 6, BLOCKS = 3 };
+    void *block[BLOCKS];
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        block[i] = take(CLASS);
+    }
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        put(CLASS, block[i]);
+    }
+    memset(thread_heap->memo, 0, sizeof thread_heap->memo);
+    assert_false(heap_freed_lately(thread_heap, CLASS, (uintptr_t)block[0]));
+    assert_true(heap_freed_lately(thread_heap, CLASS, (uintptr_t)block[1]));
+    assert_true(heap_freed_lately(thread_heap, CLASS, (uintptr_t)block[2]));
+}
+
+static void taken_blocks_can_be_forgotten(void **state) {
+    (void)state;
+    enum { CLASS = 6 };
+    unsigned fits;
+    do { /* until the magazine is full */
+        put(CLASS, take(CLASS));
+        void *block[MAGAZINE_BLOCKS_MAX];
+        fits = capacity(CLASS);
+        for (unsigned i = 0; i < fits; i++) {
+            block[i] = take(CLASS);
+        }
+        for (unsigned i = 0; i < fits; i++) {
+            put(CLASS, block[i]);
+        }
+    } while (held_in(thread_heap, CLASS) < capacity(CLASS));
+    fits = capacity(CLASS);
+    void **first = first_of(thread_heap, CLASS);
+    enum { STAY = 2 };
+    for (unsigned i = STAY; i < fits; i++) {
+        (void)take(CLASS);
+    }
+    heap_forget_taken(thread_heap, CLASS);
+    for (unsigned i = 0; i < fits; i++) {
+        assert_true((first[i] != NULL) == (i < STAY));
+    }
+    heap_forget_taken(thread_heap, CLASS + 1); /* has no magazine */
+}
+
 static const char *told_call;
 static uintptr_t told_address;
 
@@ -341,6 +414,14 @@ static void the_heap_of_no_thread_leads_nowhere(void **state) {
     assert_int_equal(load_relaxed(heap_counted_top(&no_heap, SPARE)), TOP_OF_NOTHING);
 }
 
+static void *count_some(void *unused) {
+    struct heap *heap = heap_of_thread();
+    store_relaxed(&heap->allocations, 20);
+    store_relaxed(&heap->frees, 10);
+    heap_end_of_thread();
+    return unused;
+}
+
 static void counted_calls_add_up(void **state) {
     (void)state;
     size_t allocations;
@@ -350,6 +431,10 @@ static void counted_calls_add_up(void **state) {
     heap_calls_counted(&allocations, &frees);
     assert_int_equal(allocations, 5);
     assert_int_equal(frees, 3);
+    (void)in_thread(count_some, NULL);
+    heap_calls_counted(&allocations, &frees);
+    assert_int_equal(allocations, 5 + 20);
+    assert_int_equal(frees, 3 + 10);
 }
 
 /* --- threads --------------------------------------------------------------------------------------------------------------- */
@@ -380,6 +465,49 @@ static void a_heap_outlives_its_thread_and_serves_the_next(void **state) {
     assert_int_equal(load_relaxed(&page_counters.meta_bytes), metadata);
     assert_int_equal(shard[0], 0);
     assert_int_equal(shard[1], 1); /* that of the processor it runs on, not the last owner's */
+}
+
+static void *leave_traces(void *unused) {
+    struct heap *heap = heap_of_thread();
+    work(12, 3);
+    heap->room_hand = 5;
+    heap->overflows = 7;
+    heap->overflowed = 300;
+    heap->empty_hand = 9;
+    heap->calls_at_limit = 3;
+    heap_end_of_thread();
+    (void)unused;
+    return heap;
+}
+
+static void *finds_no_traces(void *of) {
+    const struct heap *heap = heap_of_thread();
+    bool none = heap == of && heap->room_hand == 0 && heap->overflows == 0 && heap->overflowed == 0 && heap->empty_hand == 0 &&
+                heap->calls_at_limit == 0 && heap->active == 0 && heap->with_magazine == 0 && heap->capacity_bytes == 0;
+    heap_end_of_thread();
+    return none ? of : NULL;
+}
+
+/* What one thread did with its heap says nothing about the next, whether the heap kept its pages meanwhile or not. */
+static void the_next_thread_finds_no_traces_of_the_last(void **state) {
+    (void)state;
+    for (int purged = 0; purged < 2; purged++) {
+        void *heap = in_thread(leave_traces, NULL);
+        if (purged) {
+            (void)heap_purge_idle();
+        }
+        assert_ptr_equal(in_thread(finds_no_traces, heap), heap);
+    }
+}
+
+/* The bins count what goes either way, in bytes. */
+static void what_refills_bring_is_counted_in_bytes(void **state) {
+    (void)state;
+    enum { CLASS = 20, BLOCKS = 50 };
+    for (unsigned i = 1; i <= BLOCKS; i++) {
+        (void)take(CLASS);
+        assert_int_equal(thread_heap->exchanged, (i + heap_blocks_cached(CLASS)) * size_classes[CLASS].size);
+    }
 }
 
 /* Slabs of which three pages are free, and of the others every second block is: none becomes sparse, and nothing is put back to them. */
@@ -558,6 +686,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_request_to_flush_is_obeyed_when_a_magazine_is_full),
     cmocka_unit_test(a_heap_begins_without_a_request_to_obey),
     cmocka_unit_test(remembers_what_was_freed_last),
+    cmocka_unit_test(remembers_every_block_of_a_magazine),
+    cmocka_unit_test(the_two_newest_are_remembered_without_the_memo),
+    cmocka_unit_test(taken_blocks_can_be_forgotten),
     cmocka_unit_test(bad_blocks_are_found_at_the_flush),
     cmocka_unit_test(a_watched_heap_keeps_its_blocks_but_takes_the_slow_path),
     cmocka_unit_test(threads_that_come_later_are_watched_too),
@@ -567,6 +698,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_heap_that_counts_and_is_watched_leads_nowhere),
     cmocka_unit_test(the_heap_of_no_thread_leads_nowhere),
     cmocka_unit_test(a_heap_outlives_its_thread_and_serves_the_next),
+    cmocka_unit_test(the_next_thread_finds_no_traces_of_the_last),
+    cmocka_unit_test(what_refills_bring_is_counted_in_bytes),
     cmocka_unit_test(refills_look_after_slabs_that_rest),
     cmocka_unit_test(home_is_where_the_first_block_came_from),
     cmocka_unit_test(home_of_a_thread_that_only_frees),
