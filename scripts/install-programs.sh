@@ -19,6 +19,7 @@ bash: bash
 chromium: chromium fonts-dejavu-core
 clang: clang llvm
 cmake: cmake make
+ctags: universal-ctags
 ffmpeg: ffmpeg
 gcc: gcc g++ binutils
 gdb: gdb libc6-dbg

@@ -1,6 +1,7 @@
 /*
  * Purpose: the platform contract on Linux.
- * Layer: platform. State: the page size, written once with the same value by whoever comes first.
+ * Layer: platform. State: the page size, written once with the same value by whoever comes first; whether the program has confined itself,
+ * which is set once and never cleared.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* MREMAP_MAYMOVE */
@@ -37,6 +38,17 @@ size_t platform_page_size(void) {
         store_relaxed(&page_size, size);
     }
     return size;
+}
+
+/* Relaxed: the thread that installs a filter sees its own note; for others the kernel orders it before the filter. */
+static _Atomic(bool) confined;
+
+void platform_confine(void) {
+    store_relaxed(&confined, true);
+}
+
+static bool is_confined(void) {
+    return UNLIKELY(load_relaxed(&confined));
 }
 
 #if defined(__SANITIZE_THREAD__)
@@ -117,7 +129,7 @@ bool platform_unmap(void *address, size_t size) {
 }
 
 bool platform_purge(void *address, size_t size) {
-    return !syscall_failed(syscall6(SYS_madvise, (long)address, (long)size, MADV_DONTNEED, 0, 0, 0));
+    return !is_confined() && !syscall_failed(syscall6(SYS_madvise, (long)address, (long)size, MADV_DONTNEED, 0, 0, 0));
 }
 
 bool platform_protect(void *address, size_t size, bool accessible) {
@@ -135,12 +147,16 @@ bool platform_remap_onto(void *address, size_t old_size, void *target, size_t ne
 }
 
 void platform_huge_pages(void *address, size_t size, bool wanted) {
-    (void)syscall6(SYS_madvise, (long)address, (long)size, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE, 0, 0, 0);
+    if (!is_confined()) {
+        (void)syscall6(SYS_madvise, (long)address, (long)size, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE, 0, 0, 0);
+    }
 }
 
 void platform_break_huge_pages(void *address, size_t size) {
     /* Marking a part of a huge page as not used lately breaks it up. */
-    (void)syscall6(SYS_madvise, (long)address, (long)size, MADV_COLD, 0, 0, 0);
+    if (!is_confined()) {
+        (void)syscall6(SYS_madvise, (long)address, (long)size, MADV_COLD, 0, 0, 0);
+    }
 }
 
 /* What the system tells of huge pages in the file, "" when it does not. */
@@ -155,7 +171,7 @@ static void read_about_huge_pages(const char *path, char *text, size_t capacity)
 }
 
 bool platform_huge_offered(size_t size) {
-    if (syscall6(SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0, 0, 0) != 0) {
+    if (is_confined() || syscall6(SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0, 0, 0) != 0) {
         return false; /* the program has said that it wants none */
     }
     char text[64];
@@ -204,6 +220,9 @@ static bool is_filtered(void) {
 
 size_t platform_resident(const void *address, size_t size) {
     size_t page = platform_page_size();
+    if (is_confined()) {
+        return 0;
+    }
     if (is_filtered()) {
         return resident_by_map((uintptr_t)address, size, page);
     }
@@ -221,7 +240,9 @@ size_t platform_resident(const void *address, size_t size) {
 
 static uint64_t read_clock(clockid_t which) {
     struct timespec now = {0};
-    (void)syscall6(SYS_clock_gettime, which, (long)&now, 0, 0, 0, 0);
+    if (!is_confined()) {
+        (void)syscall6(SYS_clock_gettime, which, (long)&now, 0, 0, 0, 0);
+    }
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
@@ -251,7 +272,7 @@ void platform_pause(void) {
 
 unsigned platform_cpu_count(void) {
     uint64_t mask[128] = {0};
-    long bytes = syscall6(SYS_sched_getaffinity, 0, sizeof mask, (long)mask, 0, 0, 0);
+    long bytes = is_confined() ? 0 : syscall6(SYS_sched_getaffinity, 0, sizeof mask, (long)mask, 0, 0, 0);
     unsigned count = 0;
     for (long i = 0; i < bytes / 8; i++) {
         count += (unsigned)__builtin_popcountll(mask[i]);
@@ -270,7 +291,7 @@ void platform_where(unsigned *cpu, unsigned *node) {
 unsigned platform_node_count(void) {
     enum { MEMS_ALLOWED = 4, NODES_MAX = 4096 };
     uint64_t mask[NODES_MAX / 64] = {0};
-    long result = syscall6(SYS_get_mempolicy, 0, (long)mask, NODES_MAX, 0, MEMS_ALLOWED, 0);
+    long result = is_confined() ? -1 : syscall6(SYS_get_mempolicy, 0, (long)mask, NODES_MAX, 0, MEMS_ALLOWED, 0);
     unsigned count = 0;
     for (size_t i = 0; i < NODES_MAX / 64 && !syscall_failed(result); i++) {
         count += (unsigned)__builtin_popcountll(mask[i]);
@@ -280,7 +301,7 @@ unsigned platform_node_count(void) {
 
 static size_t resource_limit(int resource) {
     struct rlimit64 limit = {0};
-    long result = syscall6(SYS_prlimit64, 0, resource, 0, (long)&limit, 0, 0);
+    long result = is_confined() ? -1 : syscall6(SYS_prlimit64, 0, resource, 0, (long)&limit, 0, 0);
     return syscall_failed(result) || limit.rlim_cur > SIZE_MAX / 2 ? SIZE_MAX : (size_t)limit.rlim_cur;
 }
 
@@ -294,7 +315,7 @@ size_t platform_data_limit(void) {
 
 size_t platform_free_swap(void) {
     struct sysinfo info = {0};
-    long result = syscall6(SYS_sysinfo, (long)&info, 0, 0, 0, 0, 0);
+    long result = is_confined() ? -1 : syscall6(SYS_sysinfo, (long)&info, 0, 0, 0, 0, 0);
     return syscall_failed(result) ? 0 : (size_t)info.freeswap * info.mem_unit;
 }
 
@@ -419,7 +440,7 @@ int platform_create_file(const char *path) {
 }
 
 int platform_open_file(const char *path) {
-    return syscall_open_file(path);
+    return is_confined() ? -1 : syscall_open_file(path);
 }
 
 size_t platform_read(int descriptor, char *buffer, size_t size) {
