@@ -14,11 +14,19 @@ write_basic_package_version_file(collamConfigVersion.cmake COMPATIBILITY SameMaj
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/collamConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/collamConfigVersion.cmake
     DESTINATION ${package_dir})
 
-# From ${pcfiledir}, so that an installation can be moved.
-set(pc_directory ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig)
-file(RELATIVE_PATH COLLAM_PC_PREFIX ${pc_directory} ${CMAKE_INSTALL_PREFIX})
-file(RELATIVE_PATH COLLAM_PC_LIBDIR ${pc_directory} ${CMAKE_INSTALL_FULL_LIBDIR})
-file(RELATIVE_PATH COLLAM_PC_INCLUDEDIR ${pc_directory} ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+# From ${pcfiledir}, so that an installation can be moved; but directories given by full names stay where they are.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+    set(COLLAM_PC_PREFIX "${CMAKE_INSTALL_PREFIX}")
+else()
+    file(RELATIVE_PATH up "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" /)
+    set(COLLAM_PC_PREFIX "\${pcfiledir}/${up}")
+endif()
+foreach(directory LIBDIR INCLUDEDIR)
+    set(COLLAM_PC_${directory} "\${prefix}/${CMAKE_INSTALL_${directory}}")
+    if(IS_ABSOLUTE "${CMAKE_INSTALL_${directory}}")
+        set(COLLAM_PC_${directory} "${CMAKE_INSTALL_${directory}}")
+    endif()
+endforeach()
 foreach(package collam collam-static)
     configure_file(cmake/${package}.pc.in ${package}.pc @ONLY)
     install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${package}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -3,7 +3,8 @@
  * list, which lets every call pass that comes from elsewhere, and traps each call from collam's code that is not listed; then it does real
  * work: on the library as it is, with guarded blocks of which one is accessed wrongly, and on the hardened library. That the filter sees
  * collam's calls at all is shown by taking one name at a time out of the list: the work must then be stopped. And each call but mmap may be
- * refused with an error instead, alone or together with all others: the work is done all the same.
+ * refused with an error instead, alone or together with all others: the work is done all the same. A program that confines itself by prctl
+ * works under a filter of six calls, and gives memory back.
  *   conf_system_calls [HARDENED_LIBRARY]
  */
 #include "../support/say.h"
@@ -77,6 +78,16 @@ static bool matches(const char *name, const char *wanted) {
     return wanted && (strcmp(wanted, "all but mmap") ? strcmp(name, wanted) == 0 : strcmp(name, "mmap") != 0);
 }
 
+static bool confined; /* the program has said by prctl that it confines itself: then the C library's malloc's calls do, and messages */
+
+static bool listed(const struct row *row, const char *without) {
+    static const char *const few[] = {"mmap", "munmap", "mremap", "futex", "rt_sigprocmask", "write"};
+    bool found = !confined;
+    for (size_t i = 0; i < sizeof few / sizeof *few; i++)
+        found |= strcmp(row->name, few[i]) == 0;
+    return found && (!without || strcmp(row->name, without) != 0);
+}
+
 /* Everything from elsewhere passes; `without` is left out of the list, what is to be `refused` answers that it is not permitted. */
 static bool install(const char *without, const char *refused) {
     load(offsetof(struct seccomp_data, instruction_pointer) + 4);
@@ -88,7 +99,7 @@ static bool install(const char *without, const char *refused) {
     emit(BPF_JMP | BPF_JGE | BPF_K, 0, 1, (unsigned)code_to);
     answer(SECCOMP_RET_ALLOW);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (without && strcmp(rows[i].name, without) == 0)
+        if (!listed(&rows[i], without))
             continue;
         load(offsetof(struct seccomp_data, nr));
         if (rows[i].argument == ANY) {
@@ -223,6 +234,38 @@ static bool guards(void) {
     return strstr(getenv("COLLAM_OPTIONS"), "guard_rate") != NULL;
 }
 
+static size_t resident_pages(void) {
+    char text[100] = "";
+    int file = open("/proc/self/statm", O_RDONLY);
+    REQUIRE(file >= 0 && read(file, text, sizeof text - 1) > 0);
+    close(file);
+    return strtoul(strchr(text, ' '), NULL, 10);
+}
+
+/* What keeps some blocks in each chunk, so that none goes back whole, gives its free pages back. */
+static void gives_back(void) {
+    enum { COUNT = 100000, SIZE = 400, KEPT = 1000 };
+    static void *block[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        REQUIRE((block[i] = malloc(opaque(SIZE))) != NULL);
+        memset(block[i], 1, SIZE);
+    }
+    size_t before = resident_pages(), page = (size_t)sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; i < COUNT; i++)
+        if (i % KEPT)
+            free(block[i]);
+    malloc_trim(0);
+    size_t after = resident_pages();
+    REQUIRE(after < before && (before - after) * page > (size_t)COUNT * SIZE / 8 * 7);
+    for (size_t i = 0; i < COUNT; i++) {
+        if (i % KEPT)
+            REQUIRE((block[i] = malloc(opaque(SIZE))) != NULL);
+        memset(block[i], 2, SIZE);
+    }
+    for (size_t i = 0; i < COUNT; i++)
+        free(block[i]);
+}
+
 /* In a process of its own, started afresh so that nothing is ready yet: work under the filter. */
 static int work(const char *without, const char *refused) {
     expected = without != NULL;
@@ -230,6 +273,8 @@ static int work(const char *without, const char *refused) {
     struct sigaction action = {.sa_sigaction = stopped, .sa_flags = SA_SIGINFO};
     sigaction(SIGSYS, &action, NULL);
     dl_iterate_phdr(find_code, NULL);
+    if (confined)
+        REQUIRE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
     if (code_from == 0 || code_from >> 32 != code_to >> 32 || !install(without, refused))
         return NO_FILTER;
     blocks_of_all_sizes((void *)1);
@@ -239,6 +284,8 @@ static int work(const char *without, const char *refused) {
     forks();
     if (guards())
         wrong_accesses();
+    if (confined)
+        gives_back();
     exit(WORKED); /* the destructor writes the statistics */
 }
 
@@ -269,13 +316,14 @@ static bool says(const char *path, const char *what) {
     return got > 0 && strstr(text, what) != NULL;
 }
 
-/* Only where the system has huge pages of the size that collam asks for does it look how long they take. */
+/* Only where the system, and the process, has huge pages of the size that collam asks for does it look how long they take. */
 static void need_clock_for_huge_pages(const char **needed, size_t capacity) {
+    static const char enabled[] = "/sys/kernel/mm/transparent_hugepage/enabled";
     size_t count = 0;
     while (needed[count])
         count++;
     if (count + 1 < capacity && says("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n") &&
-        !says("/sys/kernel/mm/transparent_hugepage/enabled", "[never]"))
+        (says(enabled, "[always]") || says(enabled, "[madvise]")) && prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 0)
         needed[count] = "clock_gettime";
 }
 
@@ -283,7 +331,10 @@ static int run(const char *own_path, const struct form *form, const char *mode, 
     pid_t child = fork();
     if (child == 0) {
         char options[140];
-        snprintf(options, sizeof options, "stats=%s/statistics,misuse=warn,%s", directory, form->options);
+        if (strcmp(mode, "confined") == 0) /* whose statistics have no file to go to */
+            snprintf(options, sizeof options, "misuse=warn,%s", form->options);
+        else
+            snprintf(options, sizeof options, "stats=%s/statistics,misuse=warn,%s", directory, form->options);
         setenv("COLLAM_OPTIONS", options, 1);
         if (form->library)
             setenv("LD_PRELOAD", form->library, 1);
@@ -324,6 +375,10 @@ static void remove_directory(void) {
 int main(int count, char **argument) {
     if (count > 1 && strcmp(argument[1], "work") == 0)
         return work(count > 2 ? argument[2] : NULL, NULL);
+    if (count > 1 && strcmp(argument[1], "confined") == 0) {
+        confined = true;
+        return work(NULL, NULL);
+    }
     if (count > 2 && strcmp(argument[1], "refuse") == 0)
         return work(NULL, argument[2]);
     if (!mkdtemp(directory))
@@ -356,6 +411,10 @@ int main(int count, char **argument) {
             wrong = 1;
         }
         wrong |= refuse_each(argument[0], &forms[f]);
+    }
+    if (run(argument[0], &forms[0], "confined", NULL) != WORKED) {
+        fprintf(stderr, "a program that confines itself was stopped, or kept its memory\n");
+        wrong = 1;
     }
     remove_directory();
     return wrong;

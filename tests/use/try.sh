@@ -11,7 +11,7 @@ include=$prefix/include
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 cd "$directory"
-unset LD_PRELOAD COLLAM_OPTIONS
+unset LD_PRELOAD COLLAM_OPTIONS DESTDIR
 export TMPDIR=$directory
 
 fail() {
@@ -213,17 +213,23 @@ pkg_config)
         "$(realpath "moved/place${library#"$prefix"}")" ] || fail "moved, it points elsewhere"
     ;;
 directories)
-    # As distributions do that give each directory by its full name, and the libraries one outside the prefix.
-    { cmake -S "$root" -B build -DCOLLAM_TESTS=OFF -DCOLLAM_BENCH=OFF -DCMAKE_INSTALL_PREFIX="$directory/prefix" \
+    # As distributions do that give each directory by its full name, and the libraries one outside the prefix; seen through a link.
+    { cmake -S "$root" -B build -DCOLLAM_TESTS=OFF -DCOLLAM_BENCH=OFF -DCMAKE_INSTALL_PREFIX="$directory/deep/prefix" \
         -DCMAKE_INSTALL_LIBDIR="$directory/else/where" -DCMAKE_INSTALL_INCLUDEDIR="$directory/headers" &&
-        cmake --build build && cmake --install build; } >log 2>&1 || fail "$(cat log)"
+        cmake --build build --parallel && cmake --install build; } >log 2>&1 || fail "$(cat log)"
+    ln -s deep/prefix link
     cc -O1 main.c -o main
-    served 8000 prefix/bin/collam-run --quiet ./main
+    served 8000 link/bin/collam-run --quiet ./main
     export PKG_CONFIG_PATH=$directory/else/where/pkgconfig
-    read -ra flags < <(pkg-config --cflags --libs collam)
     echo '#include <collam/collam.h>' >>main.c
+    read -ra flags < <(pkg-config --cflags --libs collam)
     cc -O1 main.c -o main "${flags[@]}" -Wl,-rpath,"$directory/else/where"
     served 8000 ./main
+    read -ra flags < <(pkg-config --cflags --libs collam-static)
+    cc -O1 main.c -o main "${flags[@]}"
+    served 8000 ./main
+    # Who takes collam into a project may have no prefix at all.
+    cmake -S "$root" -B without -DCOLLAM_TESTS=OFF -DCMAKE_INSTALL_PREFIX= >log 2>&1 || fail "$(cat log)"
     ;;
 rust)
     # A copy of the crate, away from the repository and its builds, and an application that depends on it.

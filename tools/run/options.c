@@ -61,9 +61,10 @@ static bool find_library(char path[PATH_MAX], const char *name) {
     }
     self[length] = 0;
     *strrchr(self, '/') = 0;
-    static const char *const places[] = {"", "/" COLLAM_RUN_LIBDIR};
+    bool full = COLLAM_RUN_LIBDIR[0] == '/'; // a directory of its own, wherever this program is
+    const char *const places[][2] = {{self, ""}, {full ? "" : self, full ? COLLAM_RUN_LIBDIR : "/../" COLLAM_RUN_LIBDIR}};
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        int written = snprintf(path, PATH_MAX, "%s%s/%s", self, places[i], name);
+        int written = snprintf(path, PATH_MAX, "%s%s/%s", places[i][0], places[i][1], name);
         if (written > 0 && written < PATH_MAX && access(path, R_OK) == 0) {
             return true;
         }

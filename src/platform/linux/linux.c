@@ -128,8 +128,18 @@ bool platform_unmap(void *address, size_t size) {
     return unmap(address, size);
 }
 
+/* New pages in place of the old ones. It leaves a mapping more, now and then, and not the protection that fences have: not in the hardened
+ * build. */
+static bool map_anew(void *address, size_t size) {
+    long result = syscall6(SYS_mmap, (long)address, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    return result == (long)address;
+}
+
 bool platform_purge(void *address, size_t size) {
-    return !is_confined() && !syscall_failed(syscall6(SYS_madvise, (long)address, (long)size, MADV_DONTNEED, 0, 0, 0));
+    if (is_confined()) {
+        return !hardened && map_anew(address, size);
+    }
+    return !syscall_failed(syscall6(SYS_madvise, (long)address, (long)size, MADV_DONTNEED, 0, 0, 0));
 }
 
 bool platform_protect(void *address, size_t size, bool accessible) {
@@ -329,7 +339,7 @@ uint32_t platform_process_id(void) {
 
 uint64_t platform_random(void) {
     uint64_t bits = 0;
-    if (syscall6(SYS_getrandom, (long)&bits, sizeof bits, GRND_NONBLOCK, 0, 0, 0) == sizeof bits) {
+    if (!is_confined() && syscall6(SYS_getrandom, (long)&bits, sizeof bits, GRND_NONBLOCK, 0, 0, 0) == sizeof bits) {
         return bits;
     }
     /* Early in the life of the machine, or refused: what the kernel gave the process at its start, and where the stack is. */

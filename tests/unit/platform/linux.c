@@ -189,6 +189,37 @@ static bool readable(int pipe_end, const void *address) {
     return write(pipe_end, address, 1) == 1;
 }
 
+/* What platform_confine() leaves; a filter would only hide which call was made. */
+static int confined_calls(void) {
+    size_t page = platform_page_size();
+    char *memory = platform_map(4 * page, page);
+    platform_confine();
+    if (memory == NULL || platform_open_file("/proc/self/status") >= 0 || platform_clock() != 0 || platform_huge_offered(2 * (size_t)MIB)) {
+        return 1;
+    }
+    memset(memory, 1, 4 * page);
+    if (platform_resident(memory, 4 * page) != 0) { /* not told */
+        return 2;
+    }
+    if (platform_purge(memory + page, 2 * page) == hardened) {
+        return 3;
+    }
+    if (!hardened && (!all_zero(memory + page, 2 * page) || memory[0] != 1 || memory[3 * page] != 1)) {
+        return 4;
+    }
+    memory[page] = 1;
+    if (platform_data_limit() != SIZE_MAX || platform_address_space_limit() != SIZE_MAX || platform_free_swap() != 0 ||
+        platform_cpu_count() == 0) {
+        return 5;
+    }
+    return platform_random() == 0 || !platform_unmap(memory, 4 * page) ? 6 : 0;
+}
+
+static void who_confines_itself_gets_few_calls(void **state) {
+    (void)state;
+    require_in_child(confined_calls);
+}
+
 static void pages_become_inaccessible_and_accessible_again(void **state) {
     (void)state;
     size_t page = platform_page_size();
@@ -513,6 +544,7 @@ int main(void) {
         cmocka_unit_test(purged_pages_read_as_zeros),
         cmocka_unit_test(what_is_backed_is_told),
         cmocka_unit_test(under_a_filter_the_map_of_pages_tells),
+        cmocka_unit_test(who_confines_itself_gets_few_calls),
         cmocka_unit_test(pages_become_inaccessible_and_accessible_again),
         cmocka_unit_test(random_bits_differ),
         cmocka_unit_test(mappings_grow_shrink_and_move),
