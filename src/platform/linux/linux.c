@@ -343,8 +343,11 @@ uint64_t platform_random(void) {
         return bits;
     }
     /* Early in the life of the machine, or refused: what the kernel gave the process at its start, and where the stack is. */
-    const uint64_t *given = (const uint64_t *)getauxval(AT_RANDOM);
-    return (given ? given[1] : 0) * 0x9e3779b97f4a7c15u ^ (uintptr_t)&bits;
+    const char *given = (const char *)getauxval(AT_RANDOM); /* 16 bytes, anywhere */
+    if (given) {
+        __builtin_memcpy(&bits, given + sizeof bits, sizeof bits);
+    }
+    return bits * 0x9e3779b97f4a7c15u ^ (uintptr_t)&bits;
 }
 
 const char *platform_alone = &__libc_single_threaded;
