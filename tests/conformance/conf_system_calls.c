@@ -4,7 +4,7 @@
  * work: on the library as it is, with guarded blocks of which one is accessed wrongly, and on the hardened library. That the filter sees
  * collam's calls at all is shown by taking one name at a time out of the list: the work must then be stopped. And each call but mmap may be
  * refused with an error instead, alone or together with all others: the work is done all the same. A program that confines itself by prctl
- * works under a filter of six calls, and gives memory back.
+ * works under a filter of six calls.
  *   conf_system_calls [HARDENED_LIBRARY]
  */
 #include "../support/say.h"
@@ -234,38 +234,6 @@ static bool guards(void) {
     return strstr(getenv("COLLAM_OPTIONS"), "guard_rate") != NULL;
 }
 
-static size_t resident_pages(void) {
-    char text[100] = "";
-    int file = open("/proc/self/statm", O_RDONLY);
-    REQUIRE(file >= 0 && read(file, text, sizeof text - 1) > 0);
-    close(file);
-    return strtoul(strchr(text, ' '), NULL, 10);
-}
-
-/* What keeps some blocks in each chunk, so that none goes back whole, gives its free pages back. */
-static void gives_back(void) {
-    enum { COUNT = 100000, SIZE = 400, KEPT = 1000 };
-    static void *block[COUNT];
-    for (size_t i = 0; i < COUNT; i++) {
-        REQUIRE((block[i] = malloc(opaque(SIZE))) != NULL);
-        memset(block[i], 1, SIZE);
-    }
-    size_t before = resident_pages(), page = (size_t)sysconf(_SC_PAGESIZE);
-    for (size_t i = 0; i < COUNT; i++)
-        if (i % KEPT)
-            free(block[i]);
-    malloc_trim(0);
-    size_t after = resident_pages();
-    REQUIRE(after < before && (before - after) * page > (size_t)COUNT * SIZE / 8 * 7);
-    for (size_t i = 0; i < COUNT; i++) {
-        if (i % KEPT)
-            REQUIRE((block[i] = malloc(opaque(SIZE))) != NULL);
-        memset(block[i], 2, SIZE);
-    }
-    for (size_t i = 0; i < COUNT; i++)
-        free(block[i]);
-}
-
 /* In a process of its own, started afresh so that nothing is ready yet: work under the filter. */
 static int work(const char *without, const char *refused) {
     expected = without != NULL;
@@ -284,8 +252,6 @@ static int work(const char *without, const char *refused) {
     forks();
     if (guards())
         wrong_accesses();
-    if (confined)
-        gives_back();
     exit(WORKED); /* the destructor writes the statistics */
 }
 
@@ -413,7 +379,7 @@ int main(int count, char **argument) {
         wrong |= refuse_each(argument[0], &forms[f]);
     }
     if (run(argument[0], &forms[0], "confined", NULL) != WORKED) {
-        fprintf(stderr, "a program that confines itself was stopped, or kept its memory\n");
+        fprintf(stderr, "a program that confines itself was stopped\n");
         wrong = 1;
     }
     remove_directory();

@@ -128,18 +128,8 @@ bool platform_unmap(void *address, size_t size) {
     return unmap(address, size);
 }
 
-/* New pages in place of the old ones. It leaves a mapping more, now and then, and not the protection that fences have: not in the hardened
- * build. */
-static bool map_anew(void *address, size_t size) {
-    long result = syscall6(SYS_mmap, (long)address, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    return result == (long)address;
-}
-
 bool platform_purge(void *address, size_t size) {
-    if (is_confined()) {
-        return !hardened && map_anew(address, size);
-    }
-    return !syscall_failed(syscall6(SYS_madvise, (long)address, (long)size, MADV_DONTNEED, 0, 0, 0));
+    return !is_confined() && !syscall_failed(syscall6(SYS_madvise, (long)address, (long)size, MADV_DONTNEED, 0, 0, 0));
 }
 
 bool platform_protect(void *address, size_t size, bool accessible) {
