@@ -1,7 +1,8 @@
 /*
  * Purpose: to learn that the program confines itself. A seccomp filter may end the process for any call that it does not expect, and
  * whether there is one cannot be asked without a call; but before it, unless the program runs as root, comes PR_SET_NO_NEW_PRIVS, which
- * libseccomp sets in any case. Layer: api. In the shared libraries only, as dlopen.c.
+ * libseccomp sets if it is not told otherwise.
+ * Layer: api. In the shared libraries only, as dlopen.c.
  */
 #include "api/libc.h"
 #include "base/atomic.h"

@@ -43,8 +43,8 @@ bool platform_remap_onto(void *address, size_t old_size, void *target, size_t ne
 void platform_huge_pages(void *address, size_t size, bool wanted);
 
 /* The program confines itself: from now on no calls but those that the C library's own malloc makes as well (mmap, munmap, mremap, futex,
- * and mprotect where guarded blocks or the hardened build are on), and those of messages. All other functions here, purging too,
- * behave as if the system refused. Never taken back. */
+ * and where guarded blocks or the hardened build are on mprotect and getrandom), and those of messages. All other functions here, purging
+ * too, behave as if the system refused. Never taken back. */
 void platform_confine(void);
 
 /* Breaks up the huge pages that the range has a part of. Else the system keeps what is purged of one, though it counts it no more, until it

@@ -281,8 +281,8 @@ unsigned platform_cpu_count(void) {
 }
 
 void platform_where(unsigned *cpu, unsigned *node) {
-    /* libc's: the kernel's shared page answers on x86-64, without a system call. */
-    if (getcpu(cpu, node) != 0) {
+    /* libc's: the kernel's shared page answers on x86-64, without a system call; elsewhere it is one. */
+    if (is_confined() || getcpu(cpu, node) != 0) {
         *cpu = 0;
         *node = 0;
     }
@@ -329,7 +329,7 @@ uint32_t platform_process_id(void) {
 
 uint64_t platform_random(void) {
     uint64_t bits = 0;
-    if (!is_confined() && syscall6(SYS_getrandom, (long)&bits, sizeof bits, GRND_NONBLOCK, 0, 0, 0) == sizeof bits) {
+    if (syscall6(SYS_getrandom, (long)&bits, sizeof bits, GRND_NONBLOCK, 0, 0, 0) == sizeof bits) {
         return bits;
     }
     /* Early in the life of the machine, or refused: what the kernel gave the process at its start, and where the stack is. */
